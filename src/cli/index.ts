@@ -3,7 +3,7 @@ import pkg from '../../package.json' with { type: 'json' };
 import { nearest } from '../core/text/nearest.ts';
 import { below, command, group, idNotOption, meant, printing, run, server } from './lib/command.ts';
 import type { GlobalOptions } from './lib/options.ts';
-import { outliveReaders } from './terminal/output.ts';
+import { type Exit, outliveReaders } from './terminal/output.ts';
 
 // Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
 
@@ -33,12 +33,12 @@ Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/
 server(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: true })
   .usage('[options]')
   .argument('[words...]')
-  .action(
-    run(async ([unknown]: string[], options: GlobalOptions) => {
-      if (unknown !== undefined) await refuseCommand(unknown);
-      return (await import('./commands/stdio.ts')).stdio(options);
-    }),
-  );
+  .action(run(async () => serve));
+
+async function serve([unknown]: string[], options: GlobalOptions): Promise<Exit> {
+  if (unknown !== undefined) return refuseCommand(unknown);
+  return (await import('./commands/stdio.ts')).stdio(options);
+}
 
 /** Words that are not a command reach the default one. For the name of an operation, the error suggests `call`. */
 async function refuseCommand(unknown: string): Promise<never> {
@@ -74,31 +74,29 @@ command(program, 'call <operation>', 'run one operation')
 Other users of this machine can see --args. \`--args -\` reads them from stdin.
 \`proxmox-mcp tools\` lists all operations.`),
   )
-  .action(run(async (operation: string, options) => (await import('./commands/call.ts')).call(operation, options), { json: true }));
+  .action(run(async () => (await import('./commands/call.ts')).call, { json: true }));
 
 const approvals = group(program, 'approvals', 'list and decide pending approvals');
 command(approvals, 'list', 'list approvals, newest first')
   .option('--status <status>', 'list approvals in this state only')
   .addHelpText('after', below('States: pending, executing, succeeded, failed, unknown, denied, expired and stale.'))
-  .action(run(async (options) => (await import('./commands/approvals.ts')).list(options)));
+  .action(run(async () => (await import('./commands/approvals.ts')).list));
 command(approvals, 'show <id>', 'show the exact plan of an approval').action(
-  run(async (id: string, options) => (await import('./commands/approvals.ts')).show(id, options)),
+  run(async () => (await import('./commands/approvals.ts')).show),
 );
 command(approvals, 'approve <id>', 'approve in a terminal and execute the plan').action(
-  run(async (id: string, options) => (await import('./commands/approvals.ts')).approve(id, options)),
+  run(async () => (await import('./commands/approvals.ts')).approve),
 );
 command(approvals, 'deny <id>', 'deny an approval')
   .option('--reason <text>', 'state a reason for the requester')
-  .action(run(async (id: string, options) => (await import('./commands/approvals.ts')).deny(id, options)));
+  .action(run(async () => (await import('./commands/approvals.ts')).deny));
 
-command(approvals, 'watch', 'follow approvals until Ctrl-C').action(
-  run(async (options) => (await import('./commands/approvals-watch.ts')).watch(options)),
-);
+command(approvals, 'watch', 'follow approvals until Ctrl-C').action(run(async () => (await import('./commands/approvals-watch.ts')).watch));
 command(approvals, 'passphrase', 'set the passphrase required for every local decision').action(
-  run(async (options) => (await import('./commands/approvals-passphrase.ts')).passphrase(options)),
+  run(async () => (await import('./commands/approvals-passphrase.ts')).passphrase),
 );
 const leases = command(approvals, 'lease', 'list or manage short-lived standing approvals').action(
-  run(async (options) => (await import('./commands/leases.ts')).list(options)),
+  run(async () => (await import('./commands/leases.ts')).list),
 );
 command(leases, 'add', 'create a standing approval; needs a terminal')
   .requiredOption('--operation <names>', 'cover these operations, separated by commas')
@@ -108,44 +106,38 @@ command(leases, 'add', 'create a standing approval; needs a terminal')
   .option('--uses <count>', 'limit the number of guests', '1')
   .option('--minutes <minutes>', 'limit the lifetime, at most 60', '15')
   .option('--allow-raised', 'cover raised plans too, such as forced stops')
-  .action(run(async (options) => (await import('./commands/leases.ts')).add(options)));
-command(leases, 'revoke <id>', 'revoke a standing approval').action(
-  run(async (id: string, options) => (await import('./commands/leases.ts')).revoke(id, options)),
-);
+  .action(run(async () => (await import('./commands/leases.ts')).add));
+command(leases, 'revoke <id>', 'revoke a standing approval').action(run(async () => (await import('./commands/leases.ts')).revoke));
 
 const runs = group(program, 'runs', 'list and close requests of unknown outcome');
-command(runs, 'list', 'list requests that Proxmox may still execute').action(
-  run(async (options) => (await import('./commands/runs.ts')).list(options)),
-);
+command(runs, 'list', 'list requests that Proxmox may still execute').action(run(async () => (await import('./commands/runs.ts')).list));
 command(runs, 'close <id>', 'record how a request ended; needs a terminal')
   .requiredOption('--outcome <outcome>', 'state done (took effect) or not-done (never will)')
-  .action(run(async (id: string, options) => (await import('./commands/runs.ts')).close(id, options)));
+  .action(run(async () => (await import('./commands/runs.ts')).close));
 
 server(program, 'console', 'open the approval console until Ctrl-C')
   .option('--port <port>', 'listen on this port; 0 takes any', '0')
-  .action(run(async (options) => (await import('./commands/console.ts')).openConsole(options)));
+  .action(run(async () => (await import('./commands/console.ts')).openConsole));
 
 const audit = group(program, 'audit', 'inspect and verify the audit log');
 command(audit, 'verify', 'verify that no record was changed or removed')
   .option('--anchor <file>', 'verify against this checkpoint file (default: PROXMOX_AUDIT_ANCHOR)')
   .option('--public-key <file>', "use this public key (default: this installation's)")
-  .action(run(async (options) => (await import('./commands/audit.ts')).verify(options)));
-command(audit, 'rotate', 'close the file and begin a new one').action(
-  run(async (options) => (await import('./commands/audit.ts')).rotate(options)),
-);
+  .action(run(async () => (await import('./commands/audit.ts')).verify));
+command(audit, 'rotate', 'close the file and begin a new one').action(run(async () => (await import('./commands/audit.ts')).rotate));
 command(audit, 'public-key', 'print the public key of the checkpoints').action(
-  run(async (options) => (await import('./commands/audit.ts')).publicKey(options)),
+  run(async () => (await import('./commands/audit.ts')).publicKey),
 );
 command(audit, 'tail', 'show the newest records')
   .option('-n, --lines <count>', 'show this many records', '20')
-  .action(run(async (options) => (await import('./commands/audit.ts')).tail(options)));
+  .action(run(async () => (await import('./commands/audit.ts')).tail));
 
 server(program, 'http', 'serve remote agents over streamable HTTP')
   .option('--host <address>', 'listen on this address (default: 127.0.0.1)')
   .option('--port <port>', 'listen on this port (default: 8808)')
   .option('--cert <file>', 'serve this certificate (PEM)')
   .option('--key <file>', 'use its private key (PEM)')
-  .action(run(async (options) => (await import('./commands/http.ts')).http(options)));
+  .action(run(async () => (await import('./commands/http.ts')).http));
 const tokens = group(program, 'tokens', 'manage access tokens of remote agents and approvers');
 command(tokens, 'add', 'create a token and show it once')
   .requiredOption('--name <name>', 'set the name shown in the audit log')
@@ -164,21 +156,19 @@ command(tokens, 'add', 'create a token and show it once')
 
 A person cannot approve the requests of their own tokens. Give each person one owner name.`),
   )
-  .action(run(async (options) => (await import('./commands/tokens.ts')).add(options)));
-command(tokens, 'list', 'list tokens and their last use').action(
-  run(async (options) => (await import('./commands/tokens.ts')).list(options)),
-);
+  .action(run(async () => (await import('./commands/tokens.ts')).add));
+command(tokens, 'list', 'list tokens and their last use').action(run(async () => (await import('./commands/tokens.ts')).list));
 command(tokens, 'revoke <name>', 'revoke a token and deny its pending approvals').action(
-  run(async (name: string, options) => (await import('./commands/tokens.ts')).revoke(name, options)),
+  run(async () => (await import('./commands/tokens.ts')).revoke),
 );
 command(tokens, 'passphrase <owner>', "set an approver's passphrase").action(
-  run(async (owner: string, options) => (await import('./commands/tokens.ts')).passphrase(owner, options)),
+  run(async () => (await import('./commands/tokens.ts')).passphrase),
 );
 program
   .command('connect <url>')
   .description('proxy a stdio client to a remote server')
   .option('--token-file <file>', 'read the token from here (default: PROXMOX_MCP_TOKEN)')
-  .action(run(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options)));
+  .action(run(async () => (await import('./commands/connect.ts')).connect));
 const service = group(program, 'service', 'install as a systemd service');
 service
   .command('install')
@@ -187,10 +177,10 @@ service
   .option('--folder <folder>', 'write to this folder', '/etc/systemd/system')
   .option('--force', 'overwrite an existing, different unit')
   .option('--user <name>', 'run as this user', 'proxmox-mcp')
-  .action(run(async (options) => (await import('./commands/service.ts')).install(options)));
+  .action(run(async () => (await import('./commands/service.ts')).install));
 
 printing(program.command('version').description('show the version, and that of Node')).action(
-  run(async () => (await import('./commands/version.ts')).version()),
+  run(async () => (await import('./commands/version.ts')).version),
 );
 program
   .command('completion <shell>')
@@ -202,17 +192,15 @@ program
   zsh   eval "$(proxmox-mcp completion zsh)"      in ~/.zshrc, after compinit
   fish  proxmox-mcp completion fish | source      in ~/.config/fish/config.fish`),
   )
-  .action(run(async (shell: string) => (await import('./commands/completion.ts')).completion(shell)));
+  .action(run(async () => (await import('./commands/completion.ts')).completion));
 // The scripts ask it what may follow.
 program
   .command('__complete [words...]', { hidden: true })
   .allowUnknownOption()
   .helpOption(false)
-  .action(run(async (words: string[]) => (await import('./commands/completion.ts')).complete(program, words)));
-command(program, 'tools', 'list all operations').action(run(async () => (await import('./commands/tools.ts')).tools()));
-command(program, 'doctor', 'test connection, rights, limits and files').action(
-  run(async (options) => (await import('./doctor/index.ts')).doctor(options)),
-);
+  .action(run(async () => (await import('./commands/completion.ts')).completeIn(program)));
+command(program, 'tools', 'list all operations').action(run(async () => (await import('./commands/tools.ts')).tools));
+command(program, 'doctor', 'test connection, rights, limits and files').action(run(async () => (await import('./doctor/index.ts')).doctor));
 printing(program.command('setup').description('connect your cluster, step by step'))
   .option('--cluster <name>', 'add one of several clusters by this name')
   .option('--demo', 'say what the embedded cluster needs')
@@ -236,11 +224,11 @@ printing(program.command('setup').description('connect your cluster, step by ste
     below(`It shows the certificate to compare, prints the pveum lines that create the token, tests the token, writes the settings (0600), configures a client, and ends with doctor and a first plan.
 Without a terminal, every question takes its option or its default. Without a secret it prints the lines and ends.`),
   )
-  .action(run(async (options) => (await import('./setup/index.ts')).setup(options)));
+  .action(run(async () => (await import('./setup/index.ts')).setup));
 command(program, 'trust', "show the cluster's certificate and pin it")
   .option('--cluster <name>', 'choose one of PROXMOX_CLUSTERS_FILE')
   .option('--fingerprint <sha256>', 'pin without asking if this fingerprint matches')
-  .action(run(async (options) => (await import('./commands/trust.ts')).trust(options)));
+  .action(run(async () => (await import('./commands/trust.ts')).trust));
 command(program, 'client-config <client>', 'print the configuration of an MCP client')
   .option('--url <url>', 'connect to this server instead of starting one')
   .option('--write', "write it into the client's own file")
@@ -253,10 +241,10 @@ Examples:
   proxmox-mcp client-config cursor --write --demo
   proxmox-mcp client-config n8n --url https://proxmox-mcp.example.org/mcp`),
   )
-  .action(run(async (client: string, options) => (await import('./commands/client-config.ts')).clientConfig(client, options)));
+  .action(run(async () => (await import('./commands/client-config.ts')).clientConfig));
 command(program, 'demo', 'run the guided demo on the embedded cluster')
   .option('--serve <port>', 'serve only the embedded cluster on this port')
-  .action(run(async (options) => (await import('./commands/demo.ts')).demo(options)));
+  .action(run(async () => (await import('./commands/demo.ts')).demo));
 
 outliveReaders();
 // The bundle is CommonJS, which knows no top-level await.

@@ -15,8 +15,7 @@ import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 /** `approvals list` */
 export function list(options: GlobalOptions & { status?: string }): Promise<Exit> {
   return withSession(options, async (session) => {
-    const approvals: JsonObject[] = [];
-    for await (const approval of all(session, options.status)) approvals.push(approval);
+    const approvals = await all(session, options.status);
     const caller = operator();
     const shows = caller.isOperator ? 'all' : `only what ${caller.principal} requested`;
     if (!caller.isOperator) note(`This list shows ${shows}. In a terminal of the operator it shows all.`);
@@ -45,8 +44,7 @@ export function show(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });
     if (result.kind !== 'dry_run') fail('internal', 'Showing an approval must not decide it.');
-    let row: JsonObject = {};
-    for await (const approval of all(session)) if (approval.approval_id === id) row = approval;
+    const row = (await all(session)).find(({ approval_id }) => approval_id === id);
     const view: JsonObject = { ...row, plan: planView(result.plan) };
     printResult(view, compactText(view));
     return 0;
@@ -87,28 +85,32 @@ export function deny(id: string, options: GlobalOptions & { reason?: string }): 
 }
 
 /** All approvals that this caller may see, cluster by cluster, newest first. A cluster that cannot be opened takes none from the others. */
-async function* all(session: Session, status?: string): AsyncGenerator<JsonObject> {
+async function all(session: Session, status?: string): Promise<JsonObject[]> {
   const { clusters } = session.engine;
-  if (clusters.length === 0) return yield* allOf(session, { status });
+  if (clusters.length === 0) return allOf(session, { status });
+  const found: JsonObject[] = [];
   for (const cluster of clusters) {
     try {
-      for await (const approval of allOf(session, { status, cluster })) yield { cluster, ...approval };
+      found.push(...(await allOf(session, { status, cluster })).map((approval) => ({ cluster, ...approval })));
     } catch (thrown) {
       note(`${cluster}: ${asError(thrown).message}`);
     }
   }
+  return found;
 }
 
 /** Page by page. */
-async function* allOf(session: Session, asked: { status?: string | undefined; cluster?: string }): AsyncGenerator<JsonObject> {
-  let cursor: string | undefined;
+async function allOf(session: Session, asked: { status: string | undefined; cluster?: string }): Promise<JsonObject[]> {
+  const found: JsonObject[] = [];
+  let cursor: unknown;
   do {
     const args = { limit: 100, ...defined({ ...asked, cursor }) };
     const result = await session.engine.perform('list_approvals', args, operator());
     if (result.kind !== 'done') fail('internal', 'The operation list_approvals returned no result.');
-    yield* (result.output.approvals ?? []) as JsonObject[];
-    cursor = typeof result.output.next_cursor === 'string' ? result.output.next_cursor : undefined;
-  } while (cursor !== undefined);
+    found.push(...((result.output.approvals ?? []) as JsonObject[]));
+    cursor = result.output.next_cursor;
+  } while (typeof cursor === 'string');
+  return found;
 }
 
 function time(value: unknown): string {

@@ -3,7 +3,7 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { ApprovalMethod } from '../../core/plan/approval.ts';
 import type { Result } from '../../core/result.ts';
-import type { JsonObject } from '../../core/text/json.ts';
+import { isObject, type JsonObject } from '../../core/text/json.ts';
 import { traced } from '../../core/trace.ts';
 import { approvalWait } from '../../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../../engine/input/common.ts';
@@ -16,7 +16,7 @@ import { localCaller } from '../lib/caller.ts';
 import { type GlobalOptions, wholeNumber } from '../lib/options.ts';
 import { openSession } from '../lib/session.ts';
 import { type Exit, isForPeople, note, print, printJson, tell } from '../terminal/output.ts';
-import { type ProgressView, progressView } from '../terminal/progress.ts';
+import { progressView } from '../terminal/progress.ts';
 import { ask, hasTerminal, piped } from '../terminal/terminal.ts';
 
 interface CallOptions extends GlobalOptions {
@@ -32,17 +32,17 @@ interface CallOptions extends GlobalOptions {
  * the wait, not the work. Arguments may hold what every tool takes (`dry_run`, `wait_seconds`, `reason`), as agents write them.
  */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
-  const args = parseArgs(options.args === '-' ? await piped() : options.args);
+  const raw = parseArgs(options.args === '-' ? await piped() : options.args);
   // The operation, which loads after this, checks one value with each schema: code that zod generates pays for itself after many.
   z.config({ jitless: true });
   const session = await openSession(options);
   const interrupt = new AbortController();
-  const work = { begun: false };
+  let hasBegun = false;
   const progress = progressView();
   const onInterrupt = () => {
     progress.end();
     note(
-      work.begun
+      hasBegun
         ? 'Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.'
         : 'Not waiting any longer. This command sent no change; an approval that waits stays open until it is decided or expires.',
     );
@@ -52,9 +52,23 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   try {
     const name = `call ${nameOfOperation(operation) ?? 'unknown'}`;
     const parent = defined({ traceparent: process.env.TRACEPARENT, tracestate: process.env.TRACESTATE });
-    return await traced({ name, kind: 'server', parent }, () =>
-      perform(session, operation, args, options, { signal: interrupt.signal, work, progress }),
-    );
+    return await traced({ name, kind: 'server', parent }, async () => {
+      const known = await findOperation(operation);
+      const { args, options: given } = known ? splitCommon(known, raw) : { args: raw, options: {} };
+      const result = await perform(session, operation, args, {
+        wait: 'end',
+        ...given,
+        waitForHuman: wholeNumber('--wait', options.wait, 0),
+        signal: interrupt.signal,
+        onProgress: (shown) => {
+          hasBegun = true;
+          progress.show(shown);
+        },
+        ...defined({ dryRun: options.dryRun, approvalId: options.approve, reason: options.reason }),
+      });
+      progress.end();
+      return show(result, known, session);
+    });
   } finally {
     progress.end();
     process.removeListener('SIGINT', onInterrupt);
@@ -64,37 +78,15 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   }
 }
 
-async function perform(
-  session: Session,
-  operation: string,
-  raw: JsonObject,
-  options: CallOptions,
-  { signal, work, progress }: { signal: AbortSignal; work: { begun: boolean }; progress: ProgressView },
-): Promise<Exit> {
+/** On a terminal a human answers the question of an approval here. */
+async function perform({ engine }: Session, operation: string, args: object, options: PerformOptions): Promise<Result> {
   const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
-  const known = await findOperation(operation);
-  const { args, options: given } = known ? splitCommon(known, raw) : { args: raw, options: {} };
-  const performOptions: PerformOptions = {
-    wait: 'end',
-    ...given,
-    waitForHuman: wholeNumber('--wait', options.wait, 0),
-    signal,
-    onProgress: (shown) => {
-      work.begun = true;
-      progress.show(shown);
-    },
-    ...(options.dryRun ? { dryRun: true } : {}),
-    ...defined({ approvalId: options.approve, reason: options.reason }),
-  };
-  let result = await session.engine.perform(operation, args, caller, performOptions);
-  if (result.kind === 'question') {
-    const { approvalId, text } = result.question;
-    tell(text);
-    const typed = await traced(approvalWait(result.approval), () => ask('> '));
-    result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
-  }
-  progress.end();
-  return show(result, known, session);
+  const result = await engine.perform(operation, args, caller, options);
+  if (result.kind !== 'question') return result;
+  const { approvalId, text } = result.question;
+  tell(text);
+  const typed = await traced(approvalWait(result.approval), () => ask('> '));
+  return engine.perform(operation, args, caller, { ...options, answer: { approvalId, via: 'terminal', typed } });
 }
 
 async function show(result: Result, tables: Operation | undefined, session: Session): Promise<Exit> {
@@ -124,6 +116,5 @@ function parseArgs(text: string): JsonObject {
     const place = /position (\d+)/.exec((error as Error).message)?.[1];
     fail('invalid_json', `--args is not JSON${place === undefined ? '' : ` (at character ${Number(place) + 1})`}.`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('invalid_json', '--args must be one JSON object.');
-  return value as JsonObject;
+  return isObject(value) ? (value as JsonObject) : fail('invalid_json', '--args must be one JSON object.');
 }

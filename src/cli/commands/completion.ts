@@ -36,24 +36,17 @@ export function completion(shell: string): Exit {
   return 0;
 }
 
-/** `__complete`: what may stand in place of the last word, one a line. */
-export function complete(program: Command, words: string[]): Exit {
-  for (const candidate of candidates(program, words)) print(candidate);
-  return 0;
-}
-
-/** @param words of the line after the program's name; the last one is begun, and may be empty */
-export function candidates(program: Command, words: readonly string[]): string[] {
-  const begun = words.at(-1) ?? '';
-  const { command, rest } = commandOf(program, words.slice(0, -1));
-  const before = rest.at(-1) ?? '';
-  const option = command.options.find((one) => (one.required || one.optional) && [one.short, one.long].includes(before));
-  const all = option
-    ? (option.argChoices ?? [])
-    : begun.startsWith('-')
-      ? optionNames(command)
-      : [...namesIn(command), ...valuesOf(command, rest)];
-  return all.filter((one) => one.startsWith(begun));
+/** `__complete`: prints what may stand in place of the last word, which is begun and may be empty. One candidate a line. */
+export function completeIn(program: Command): (words: string[]) => Exit {
+  return (words) => {
+    const begun = words.at(-1) ?? '';
+    const { command, rest } = commandOf(program, words.slice(0, -1));
+    const before = rest.at(-1) ?? '';
+    const option = command.options.find((one) => (one.required || one.optional) && [one.short, one.long].includes(before));
+    const all = option ? (option.argChoices ?? []) : begun.startsWith('-') ? optionsOf(command) : wordsAfter(command, rest);
+    for (const one of all) if (one.startsWith(begun)) print(one);
+    return 0;
+  };
 }
 
 /** The command that the words have reached, and those after its name. */
@@ -68,24 +61,18 @@ function commandOf(program: Command, words: readonly string[]): { command: Comma
   return { command, rest };
 }
 
-function namesIn(command: Command): string[] {
-  return command
-    .createHelp()
-    .visibleCommands(command)
-    .map((one) => one.name());
+function optionsOf(command: Command): string[] {
+  const options = command.createHelp().visibleOptions(command);
+  return options.flatMap(({ long }) => long ?? []);
 }
 
-function optionNames(command: Command): string[] {
-  return command
-    .createHelp()
-    .visibleOptions(command)
-    .flatMap(({ long }) => long ?? []);
-}
-
-/** Values of the first argument, where they are known without the cluster. */
-function valuesOf(command: Command, rest: readonly string[]): readonly string[] {
-  if (rest.length > 0) return [];
-  if (command.name() === 'call') return operationNames;
-  if (command.name() === 'client-config') return CLIENT_NAMES;
-  return command.name() === 'completion' ? Object.keys(SCRIPTS) : [];
+/** Names of commands, and values of the first argument where they are known without the cluster. */
+function wordsAfter(command: Command, rest: readonly string[]): string[] {
+  const commands = command.createHelp().visibleCommands(command);
+  const values: Record<string, readonly string[]> = {
+    call: operationNames,
+    'client-config': CLIENT_NAMES,
+    completion: Object.keys(SCRIPTS),
+  };
+  return [...commands.map((one) => one.name()), ...(rest.length > 0 ? [] : (values[command.name()] ?? []))];
 }

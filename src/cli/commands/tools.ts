@@ -33,11 +33,8 @@ function approvalOf(operation: Operation): 'no' | 'yes' | 'when it interrupts or
 
 /** The parameters, required ones first and without a question mark. */
 function parametersOf(operation: Operation): string[] {
-  const parameters = Object.entries(inputOf(operation).shape).map(([name, type]) => ({
-    name,
-    optional: type.safeParse(undefined).success,
-  }));
-  return [...parameters.filter((p) => !p.optional), ...parameters.filter((p) => p.optional)].map((p) =>
-    p.optional ? `${p.name}?` : p.name,
-  );
+  const isOptional = (name: string) => name.endsWith('?');
+  return Object.entries(inputOf(operation).shape)
+    .map(([name, type]) => (type.safeParse(undefined).success ? `${name}?` : name))
+    .sort((a, b) => Number(isOptional(a)) - Number(isOptional(b)));
 }

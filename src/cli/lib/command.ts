@@ -60,13 +60,19 @@ export function idNotOption(text: string): string {
   return text;
 }
 
-/** @param json errors are JSON too, where the result is */
-export function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false } = {}): (...args: unknown[]) => Promise<void> {
+type Action = (...args: never[]) => Promise<Exit> | Exit;
+
+/**
+ * @param load gives the action, whose code is loaded when the command runs. It takes the positional arguments, then the options
+ * @param json errors are JSON too, where the result is
+ */
+export function run(load: () => Promise<Action>, { json = false } = {}): (...args: unknown[]) => Promise<void> {
   return async (...args) => {
     // Commander gives the positional arguments, the options and the command itself.
     const [options, made] = args.slice(-2) as [OutputOptions, Command];
     chooseOutput(options);
     try {
+      const action = await load();
       process.exitCode = await action(...(args.slice(0, -1) as never[]));
     } catch (error) {
       if (error instanceof CommanderError) throw error;
