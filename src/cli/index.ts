@@ -93,7 +93,7 @@ command(approvals, 'deny <id>', 'deny an approval')
 
 command(approvals, 'watch', 'follow approvals until Ctrl-C').action(run(async () => (await import('./commands/approvals-watch.ts')).watch));
 command(approvals, 'passphrase', 'set the passphrase required for every local decision').action(
-  run(async () => (await import('./commands/approvals-passphrase.ts')).passphrase),
+  run(async () => (await import('./commands/approvals.ts')).passphrase),
 );
 const leases = command(approvals, 'lease', 'list or manage short-lived standing approvals').action(
   run(async () => (await import('./commands/leases.ts')).list),

@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import type { EndedSpan } from './tracer.ts';
 
 /** SpanKind of opentelemetry-proto v1. */
@@ -20,8 +21,7 @@ function spanBody({ traceId, spanId, parentId, traceState, name, kind, start, en
   return {
     traceId,
     spanId,
-    ...(parentId === undefined ? {} : { parentSpanId: parentId }),
-    ...(traceState === undefined ? {} : { traceState }),
+    ...defined({ parentSpanId: parentId, traceState }),
     name,
     kind: KIND[kind],
     startTimeUnixNano: nanoseconds(start),

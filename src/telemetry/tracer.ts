@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
+import { defined } from '../core/defined.ts';
 import { ProxmoxMcpError } from '../core/errors/errors.ts';
 import type { Attributes, RemoteParent, SpanStart, Tracer } from '../core/trace.ts';
 import type { Sampler } from './settings.ts';
@@ -37,10 +38,8 @@ export function createTracer(sampler: Sampler, onEnd: (span: EndedSpan) => void)
     const traceId = parent?.traceId ?? randomBytes(16).toString('hex');
     const isOurs = parent !== undefined && parent === places.getStore();
     const sampled = isOurs || (parent && sampler.followsParent) ? parent.sampled : isKept(traceId, sampler.ratio);
-    return {
-      place: { traceId, spanId: randomBytes(8).toString('hex'), sampled, ...(parent?.traceState ? { traceState: parent.traceState } : {}) },
-      ...(parent ? { parentId: parent.spanId } : {}),
-    };
+    const place = { traceId, spanId: randomBytes(8).toString('hex'), sampled, ...defined({ traceState: parent?.traceState }) };
+    return { place, ...defined({ parentId: parent?.spanId }) };
   }
 
   return {
@@ -65,16 +64,7 @@ export function createTracer(sampler: Sampler, onEnd: (span: EndedSpan) => void)
           const { sampled: _kept, ...ids } = place;
           const end = start + performance.now() - began;
           if (error !== undefined) set({ 'error.type': error });
-          onEnd({
-            ...ids,
-            ...(parentId === undefined ? {} : { parentId }),
-            name,
-            kind,
-            start,
-            end,
-            attributes: Object.fromEntries(kept),
-            ...(error === undefined ? {} : { error }),
-          });
+          onEnd({ ...ids, ...defined({ parentId, error }), name, kind, start, end, attributes: Object.fromEntries(kept) });
         }
       }
     },
@@ -90,7 +80,7 @@ function remotePlace({ traceparent, tracestate }: RemoteParent = {}): Place | un
   if (traceId === undefined || spanId === undefined || version === 'ff' || (version === '00' && more !== undefined)) return undefined;
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   const traceState = tracestate !== undefined && /^[\x20-\x7e]{1,512}$/.test(tracestate) ? tracestate : undefined;
-  return { traceId, spanId, sampled: (Number.parseInt(flags ?? '0', 16) & 1) === 1, ...(traceState ? { traceState } : {}) };
+  return { traceId, spanId, sampled: (Number.parseInt(flags ?? '0', 16) & 1) === 1, ...defined({ traceState }) };
 }
 
 /** By the last 56 bits of the id, which are random: processes with the same ratio keep the same traces. */

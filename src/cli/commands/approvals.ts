@@ -2,13 +2,14 @@ import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { Caller } from '../../core/people/caller.ts';
 import type { JsonObject } from '../../core/text/json.ts';
+import { setPassphrase } from '../../engine/approvals/passphrase.ts';
 import type { Session } from '../../engine/session.ts';
 import { compactText } from '../../render/compact.ts';
 import { planView, renderResult } from '../../render/result.ts';
-import { operator } from '../lib/operator.ts';
-import type { GlobalOptions } from '../lib/options.ts';
+import { checkPassphrase, newPassphrase, operator } from '../lib/operator.ts';
+import { configure, type GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
-import { type Exit, note, printResult, printRows, tell } from '../terminal/output.ts';
+import { type Exit, note, print, printResult, printRows, tell } from '../terminal/output.ts';
 import { progressView } from '../terminal/progress.ts';
 import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 
@@ -82,6 +83,17 @@ export function deny(id: string, options: GlobalOptions & { reason?: string }): 
     printResult(structured, text);
     return 0;
   });
+}
+
+/** `approvals passphrase`: from now on every decision on this machine asks for it. Changing it needs the old one. */
+export async function passphrase(options: GlobalOptions): Promise<Exit> {
+  needTerminal('Only a human can set a passphrase, in a terminal.');
+  const { dataDir } = configure(options).settings;
+  await checkPassphrase(dataDir, 'old passphrase: ');
+  await setPassphrase(dataDir, await newPassphrase('new passphrase'));
+  note('Keep it where agents cannot read it. A program with this passphrase and a terminal can decide.');
+  print('The passphrase is set.');
+  return 0;
 }
 
 /** All approvals that this caller may see, cluster by cluster, newest first. A cluster that cannot be opened takes none from the others. */

@@ -41,7 +41,6 @@ export async function standingOf(api: GetApi, { defaults }: Pick<Settings, 'defa
     ...(pool === undefined ? {} : { guests: `/pool/${pool}` }),
     ...(storage === undefined ? {} : { storages: `/storage/${storage}` }),
     ...(defaults.nodeIsExplicit ? { nodes: `/nodes/${node}` } : {}),
-    cluster: '/',
   };
   const usual = { guests: '/vms', storages: '/storage', bridges: '/sdn/zones/localnetwork', nodes: `/nodes/${node}`, cluster: '/' };
   const at = await Promise.all(

@@ -4,8 +4,8 @@ import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import { type TokenLines, type TokenPlan, tokenLines } from '../../operations/token-setup.ts';
-import { listVolumes } from '../../proxmox/storage.ts';
+import { type TokenPlan, tokenLines } from '../../operations/token-setup.ts';
+import { listStorages, listVolumes } from '../../proxmox/storage.ts';
 import { inspectTls } from '../../proxmox/trust/tls.ts';
 import { renderResult } from '../../render/result.ts';
 import { CLIENT_NAMES, clientConfig, clientOf, configurationFor, writeConfiguration } from '../commands/client-config.ts';
@@ -46,11 +46,11 @@ export async function setup(options: SetupOptions): Promise<Exit> {
 
   heading('2. A token with few rights');
   const plan = await tokenPlan(options);
-  const lines = await tokenLines(plan);
-  if (isForPeople() || hasTerminal()) explain(plan, lines);
+  const { create, grant } = await tokenLines(plan);
+  const pveum = [...create, ...grant.map(({ line }) => line)];
+  if (isForPeople() || hasTerminal()) explain(plan, pveum);
   const secret = await tokenSecret(options);
   if (secret === undefined) {
-    const pveum = [...lines.create, ...lines.grant.map(({ line }) => line)];
     if (!isForPeople())
       printJson({
         host,
@@ -61,7 +61,8 @@ export async function setup(options: SetupOptions): Promise<Exit> {
     return 0;
   }
 
-  const settings = settingsOf({ PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret }, cluster);
+  const credentials = { PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret };
+  const settings = settingsOf(credentials, cluster);
   const { pin, onlyBecause } = await confirmPin(settings, { expected: [shown.fingerprint], command: 'setup' });
   if (onlyBecause !== undefined) {
     return fail('authentication_failed', `Proxmox rejects the token ${plan.tokenId}. Nothing was written.`, {
@@ -71,14 +72,7 @@ export async function setup(options: SetupOptions): Promise<Exit> {
   await keepPin(settings, pin);
 
   heading('3. The settings');
-  const values = {
-    PROXMOX_HOST: host,
-    PROXMOX_TOKEN_ID: plan.tokenId,
-    PROXMOX_TOKEN_SECRET: secret,
-    PROXMOX_POOL: plan.pool,
-    PROXMOX_NODE: plan.nodes[0],
-    PROXMOX_STORAGE: plan.storages[0],
-  };
+  const values = { ...credentials, PROXMOX_POOL: plan.pool, PROXMOX_NODE: plan.nodes[0], PROXMOX_STORAGE: plan.storages[0] };
   // The toolsets are those of the server, not of a cluster.
   if (several) addCluster(several, values);
   else writeSettings(file, { ...values, PROXMOX_TOOLSETS: plan.toolsets.join() === 'everyday' ? undefined : plan.toolsets.join() });
@@ -144,8 +138,7 @@ async function firstPlan(written: Written): Promise<JsonObject> {
   try {
     const api = await session.connect(written.cluster);
     const { node } = onlyCluster(session.settings, written.cluster).defaults;
-    const storages = await api.get<{ storage: string; content?: string }[]>(`/nodes/${encodeURIComponent(node)}/storage`);
-    const images = storages.filter(({ content = '' }) => content.split(',').includes('import'));
+    const images = (await listStorages(api, node)).filter(({ content }) => content.includes('import'));
     const volumes = await Promise.all(images.map(({ storage }) => listVolumes(api, node, storage, { content: 'import' }).catch(() => [])));
     const image = volumes.flat()[0]?.volid;
     const named = session.engine.clusters.length > 0 ? written.cluster : undefined;
@@ -157,20 +150,15 @@ async function firstPlan(written: Written): Promise<JsonObject> {
   }
 }
 
-function explain({ tokenId, storages, major = 9 }: TokenPlan, { create, grant }: TokenLines): void {
-  const lines = [...create, ...grant.map(({ line }) => line)].join('\n');
+function explain({ tokenId, storages, major = 9 }: TokenPlan, lines: readonly string[]): void {
+  const storage = storages.at(-1);
   tell(
-    `Run these lines once as root on any node. They make the token ${tokenId} and give it what its tools need, in its pool alone:\n\n${lines}\n`,
+    `Run these lines once as root on any node. They create the token ${tokenId} with the rights that its tools need, in its pool alone:\n`,
   );
+  tell(`${lines.join('\n')}\n`);
   tell(
-    wrap(
-      `Where a role exists, write \`role modify\` instead of \`role add\`. Proxmox VE ${major} is assumed; --pve names another version. --templates grants clones of templates outside of the pool.`,
-    ),
-  );
-  tell(
-    wrap(
-      `To create VMs from an image, a storage needs the content type Import: Datacenter → Storage → ${storages.at(-1)} → Edit. Then ${storages.at(-1)} → Import → Download from URL takes a cloud image as .qcow2. Agents download one themselves from the hosts that PROXMOX_MEDIA_HOSTS names, for example cloud.debian.org.`,
-    ),
+    wrap(`Where a role exists, write \`role modify\` instead of \`role add\`. Proxmox VE ${major} is assumed; --pve names another version. --templates grants clones of templates outside of the pool.
+To create VMs from an image, a storage needs the content type Import: Datacenter → Storage → ${storage} → Edit. Then ${storage} → Import → Download from URL takes a cloud image as .qcow2. Agents download one themselves from the hosts that PROXMOX_MEDIA_HOSTS names, for example cloud.debian.org.`),
   );
 }
 

@@ -8,10 +8,8 @@ import type { Table } from '../../render/table.ts';
 import { hasColours, hasUnicode } from './look.ts';
 
 const CORNERS = ['top-left', 'top-mid', 'top-right', 'bottom-left', 'bottom-mid', 'bottom-right', 'left-mid', 'mid-mid', 'right-mid'];
-const ASCII = {
-  ...Object.fromEntries(CORNERS.map((corner) => [corner, '+'])),
-  ...{ top: '-', bottom: '-', mid: '-', left: '|', right: '|', middle: '|' },
-};
+const LINES = { top: '-', bottom: '-', mid: '-', left: '|', right: '|', middle: '|' };
+const ASCII: Record<string, string> = { ...Object.fromEntries(CORNERS.map((corner) => [corner, '+'])), ...LINES };
 
 /**
  * A table as wide as the terminal at most: in a frame, or without one where that is too wide, or else in blocks of lines. Cells may hold text
@@ -31,7 +29,7 @@ interface Look {
   chars: () => Record<string, string>;
 }
 const FRAME: Look = { padding: 2, between: 1, around: 2, chars: () => (hasUnicode() ? {} : ASCII) };
-const NO_LINES = { ...Object.fromEntries([...Object.keys(ASCII)].map((name) => [name, ''])), middle: '  ' };
+const NO_LINES = { ...Object.fromEntries(Object.keys(ASCII).map((name) => [name, ''])), middle: '  ' };
 const GAPS: Look = { padding: 0, between: 2, around: 0, chars: () => NO_LINES };
 
 /** @returns undefined where the table is wider than the terminal */
@@ -67,13 +65,8 @@ function drawn(head: string[], cells: string[][], columns: number, { padding, be
 export function tableText({ columns, rows, ...rest }: Table): string {
   const used = columns.map((_, index) => index).filter((index) => rows.some((row) => row[index] !== null));
   const cells = rows.map((row) => used.map((index) => cellText(row[index], columns[index])));
-  const list =
-    rows.length === 0
-      ? ''
-      : table(
-          used.map((index) => (columns[index] ?? '').replaceAll('_', ' ')),
-          cells,
-        );
+  const head = used.map((index) => (columns[index] ?? '').replaceAll('_', ' '));
+  const list = rows.length === 0 ? '' : table(head, cells);
   return [list, compactText(rest)].filter((text) => text !== '').join('\n');
 }
 
