@@ -10,7 +10,7 @@ import { Script } from 'node:vm';
 declare const BUILD: string;
 /** Bytes before the code in a file of the cache: its checksum. */
 const HEADER = 4;
-/** Words of 4 bytes from one that the checksum reads to the next. */
+/** Words of 4 bytes from one that the checksum reads to the next, at most; of a small file it reads at least eight. */
 const STRIDE = 128;
 
 const building = process.execArgv.includes('--build-snapshot');
@@ -74,12 +74,13 @@ function writeCache(): void {
 
 /**
  * FNV-1a over the length and four bytes of every 512 after the header: it shows what an interrupted write leaves, such as a block of zeros. A
- * digest of node:crypto would take longer to load than the whole cache to read; a longer loop would be worth optimising to V8, which takes longer, too.
+ * digest of node:crypto would take longer to load than the whole cache to read. V8 would optimise a longer loop, which takes longer, too.
  */
 function checksum(file: Buffer): number {
   const words = new Int32Array(file.buffer, file.byteOffset, file.length >> 2);
+  const stride = Math.min(STRIDE, words.length >> 3 || 1);
   let sum = file.length;
-  for (let at = HEADER / 4; at < words.length; at += STRIDE) sum = Math.imul(sum ^ (words[at] ?? 0), 0x01000193);
+  for (let at = HEADER / 4; at < words.length; at += stride) sum = Math.imul(sum ^ (words[at] ?? 0), 0x01000193);
   return sum;
 }
 
