@@ -193,7 +193,7 @@ program
   fish  proxmox-mcp completion fish | source      in ~/.config/fish/config.fish`),
   )
   .action(run(async () => (await import('./commands/completion.ts')).completion));
-// The scripts ask it what may follow.
+// The completion scripts call it.
 program
   .command('__complete [words...]', { hidden: true })
   .allowUnknownOption()
@@ -247,7 +247,7 @@ command(program, 'demo', 'run the guided demo on the embedded cluster')
   .action(run(async () => (await import('./commands/demo.ts')).demo));
 
 outliveReaders();
-// The bundle is CommonJS, which knows no top-level await.
+// The bundle is CommonJS, which has no top-level await.
 void program.parseAsync().catch((error: unknown) => {
   // Commander has said what is wrong already; help and version end with 0.
   if (!(error instanceof CommanderError)) throw error;

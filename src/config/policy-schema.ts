@@ -7,7 +7,7 @@ import { isWholePath } from '../core/text/whole-path.ts';
 let made: ReturnType<typeof make> | undefined;
 
 /**
- * The policy file. Unknown keys are errors: a misspelt rule must not silently allow anything. Made for the first policy that is read, because every
+ * The policy file. Unknown keys are errors: a misspelt rule must not silently allow anything. Built for the first policy that is read, because every
  * start without one would pay for it.
  */
 export function policySchema(): ReturnType<typeof make> {
@@ -36,7 +36,7 @@ function make() {
 
   const principal = z.string().regex(/^((local|token|oauth):.+|http:local)$/, 'local:UID, token:NAME or oauth:SUB');
 
-  /** One that is written in another form would silently allow nothing. */
+  /** A path in another form would silently allow nothing. */
   const wholePath = z
     .string()
     .refine((text) => isWholePath(text) && !text.includes('*'), { message: 'must be a whole path such as /etc/hosts, without *' });

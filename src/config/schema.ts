@@ -71,7 +71,7 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_TOOLSETS: behaviour(toolsets.default(['everyday']), {
     field: 'toolsets',
-    description: `Groups of tools to offer, separated by commas, or \`all\`: ${TOOLSETS.join(', ')}. The tools of other groups do not exist then, on the command line neither. docs/tools.md lists the groups.`,
+    description: `Groups of tools to offer, separated by commas, or \`all\`: ${TOOLSETS.join(', ')}. Tools of other groups are unavailable, also on the command line. docs/tools.md lists the groups.`,
     defaultText: 'everyday',
     example: 'everyday,rare',
     ceiling: 'fixed',

@@ -4,7 +4,7 @@ import { otlpBody } from './otlp.ts';
 import type { TraceSettings } from './settings.ts';
 import type { EndedSpan } from './tracer.ts';
 
-/** Least time (ms) between two warnings, so that a collector that is away does not fill the log. */
+/** Least time (ms) between two warnings, so that an unreachable collector does not fill the log. */
 const WARN_EVERY_MS = 60_000;
 /** Answers after which the same spans are sent again, as OTLP says; any other refusal drops them. */
 const TRY_AGAIN = [429, 502, 503, 504];
@@ -15,7 +15,7 @@ export interface Exporter {
   close(limitMs: number): Promise<void>;
 }
 
-/** Sends spans in the background, in batches. No call waits for it or fails by it: spans are dropped first, the oldest before others. */
+/** Sends spans in the background, in batches. No call waits for it or fails because of it: the oldest spans are dropped first. */
 export function createExporter(settings: TraceSettings, version: string, log: Log): Exporter {
   const { url, headers, timeoutMs, delayMs, queue, batch, resource } = settings;
   let waiting: EndedSpan[] = [];

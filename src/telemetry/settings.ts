@@ -26,7 +26,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * Traces are off unless an endpoint is set.
- * @param warn told of a value that is not understood; as the specification of OpenTelemetry asks, its default counts then
+ * @param warn gets each value that is not understood. Its default is used instead, as OpenTelemetry specifies
  * @returns undefined: off
  */
 export function traceSettings(env: Env, version: string, warn: (problem: string) => void): TraceSettings | undefined {
@@ -50,7 +50,7 @@ export function traceSettings(env: Env, version: string, warn: (problem: string)
     const value = get(name);
     if (value === undefined) return fallback;
     if (/^\d{1,9}$/.test(value) && Number(value) >= least) return Number(value);
-    warn(`${name} must be a whole number from ${least}; ${fallback} counts`);
+    warn(`${name} must be a whole number from ${least}; using ${fallback}`);
     return fallback;
   }
   const given = pairs(get('OTEL_RESOURCE_ATTRIBUTES'));
@@ -103,7 +103,7 @@ function pairs(text: string | undefined): Record<string, string> {
 function samplerOf(name: string, argument: string | undefined, warn: (problem: string) => void): Sampler {
   const [, parent, kind] = /^(parentbased_)?(always_on|always_off|traceidratio)$/.exec(name) ?? [];
   if (kind === undefined) {
-    warn(`OTEL_TRACES_SAMPLER "${name.slice(0, 40)}" is not known; parentbased_always_on counts`);
+    warn(`OTEL_TRACES_SAMPLER "${name.slice(0, 40)}" is not known; using parentbased_always_on`);
     return { followsParent: true, ratio: 1 };
   }
   return { followsParent: parent !== undefined, ratio: kind === 'traceidratio' ? ratioOf(argument, warn) : kind === 'always_on' ? 1 : 0 };
@@ -113,6 +113,6 @@ function ratioOf(argument: string | undefined, warn: (problem: string) => void):
   if (argument === undefined) return 1;
   const ratio = Number(argument);
   if (ratio >= 0 && ratio <= 1) return ratio;
-  warn('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1; 1 counts');
+  warn('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1; using 1');
   return 1;
 }

@@ -29,7 +29,7 @@ interface Place {
   traceState?: string;
 }
 
-/** Spans of this process. @param onEnd told of each kept span when it ends */
+/** Spans of this process. @param onEnd gets each kept span when it ends */
 export function createTracer(sampler: Sampler, onEnd: (span: EndedSpan) => void): Tracer {
   const places = new AsyncLocalStorage<Place | undefined>();
 
@@ -73,7 +73,7 @@ export function createTracer(sampler: Sampler, onEnd: (span: EndedSpan) => void)
   };
 }
 
-/** https://www.w3.org/TR/trace-context: a malformed parent does not count; a later version is read as far as it is known. */
+/** https://www.w3.org/TR/trace-context: a malformed parent is ignored; a later version is read as far as it is known. */
 function remotePlace({ traceparent, tracestate }: RemoteParent = {}): Place | undefined {
   const [, version, traceId, spanId, flags, more] =
     /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(traceparent?.trim() ?? '') ?? [];

@@ -34,13 +34,13 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
   });
 }
 
-/** Without a terminal others may have requested some. */
+/** Without a terminal, the list leaves out what others requested. */
 function none(status: string | undefined, { isOperator, principal }: Caller): string {
   const what = status ? `No approval is ${status}` : 'No approvals yet';
   return isOperator ? `${what}.` : `${what} among those that ${principal} requested.`;
 }
 
-/** `approvals show ID`: decides nothing, for every caller. */
+/** `approvals show ID`: decides nothing, and needs no terminal. */
 export function show(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });
@@ -52,7 +52,7 @@ export function show(id: string, options: GlobalOptions): Promise<Exit> {
   });
 }
 
-/** `approvals approve ID`: a human at a terminal reads what would be done and types the guest's name; then it is done. */
+/** `approvals approve ID`: a human reads the plan in a terminal and types the guest's name. Then the plan is executed. */
 export function approve(id: string, options: GlobalOptions): Promise<Exit> {
   needTerminal(
     'Approving needs a terminal, where a human reads the plan and types the name of the guest.',

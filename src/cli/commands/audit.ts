@@ -18,7 +18,7 @@ interface VerifyOptions extends GlobalOptions {
 
 export type Verified = AuditVerification & { anchor?: AnchorVerification };
 
-/** Checks the audit, and against its checkpoints where they are in a file: the one that is named, else the one of the settings. */
+/** Verifies the audit, also against a file of checkpoints: the named one, else that of the settings. */
 export async function verifyAuditOf(settings: Settings, { anchor, publicKey }: VerifyOptions = {}): Promise<Verified> {
   const { auditFile, dataDir, auditAnchor } = settings;
   const file = anchor ?? (auditAnchor?.kind === 'file' ? auditAnchor.path : undefined);
@@ -63,7 +63,7 @@ export async function rotate(options: GlobalOptions): Promise<Exit> {
   return 0;
 }
 
-/** `audit public-key`: what an auditor needs to check the checkpoints elsewhere. Makes the key if there is none yet. */
+/** `audit public-key`: prints the key that verifies the checkpoints elsewhere. Creates the key where none exists. */
 export async function publicKey(options: GlobalOptions): Promise<Exit> {
   const { dataDir } = configure(options).settings;
   process.stdout.write(openSigner(dataDir).publicKey.export({ type: 'spki', format: 'pem' }));

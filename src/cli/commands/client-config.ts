@@ -17,7 +17,7 @@ export interface ClientConfigOptions extends GlobalOptions {
   write?: true;
 }
 
-/** `client-config`: the configuration of one client, with absolute paths, so that it works from any folder; nothing beside what was asked for. */
+/** `client-config`: the configuration of one client, with absolute paths, so that it works from any folder. */
 export function clientConfig(name: string, options: ClientConfigOptions): Exit {
   const client = clientOf(name);
   const made = configurationFor(name, client, options);
@@ -30,7 +30,7 @@ export function clientConfig(name: string, options: ClientConfigOptions): Exit {
   else print(made.text);
   note(`\nThis goes into ${client.where}`);
   noteCredentials(made, options);
-  if (VERSIONED_NODE.test(process.execPath)) note('It names the Node of today. Run this again after Node is upgraded.');
+  if (VERSIONED_NODE.test(process.execPath)) note('It names this version of Node. Run this again after an upgrade of Node.');
   return 0;
 }
 
@@ -75,7 +75,7 @@ function tokenFile(): string {
 /** Folders of managers of Node versions: an upgrade removes the program from there. */
 const VERSIONED_NODE = /[/\\](\.?nvm|\.?fnm|\.volta|\.asdf|mise|n)[/\\].*[/\\]/;
 
-/** Where the secrets come from: none is in the client's file unless the client can do no better. */
+/** Says where the secrets come from. The client's file holds one only where the client allows nothing else. */
 function noteCredentials(made: Configuration, { url, demo, ...options }: ClientConfigOptions): void {
   const text = made.format === 'json' ? JSON.stringify(made.value) : made.text;
   const file = settingsFile(options);
@@ -122,7 +122,7 @@ function readJson(file: string): JsonObject {
   });
 }
 
-/** The member of an entry is merged, the entry itself replaced. */
+/** Members are merged. An entry of the same name is replaced. */
 function merge(into: JsonObject, value: JsonObject): JsonObject {
   const merged: JsonObject = { ...into };
   for (const [member, item] of Object.entries(value)) {

@@ -8,7 +8,7 @@ import { type Exit, note } from '../terminal/output.ts';
 
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 const REINITIALIZE = 'proxmox-mcp connect: again';
-/** Of our own, outside of what JSON-RPC and MCP reserve. */
+/** An error code outside of those that JSON-RPC and MCP reserve. */
 const NOT_DELIVERED = -31_000;
 const CLOSE_MS = 1_000;
 
@@ -115,7 +115,7 @@ function lost({ origin }: URL, why: string): string {
   return `The connection to ${origin} was lost (${why}). It is unknown whether the call was executed. Look with get_task or get_vm before repeating a change.`;
 }
 
-/** The fault, who must act, and whether the call may be repeated. */
+/** The fault, the next step, and whether the call may be repeated. */
 function explain(error: unknown, url: URL): string {
   const where = url.origin;
   if (!(error instanceof SdkHttpError)) {
@@ -123,17 +123,17 @@ function explain(error: unknown, url: URL): string {
     if (['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code))
       return `${where} cannot be reached (${code}). Nothing was sent; it is safe to repeat.`;
     if (/CERT|SIGNATURE|^ERR_(TLS|SSL)/.test(code))
-      return `The certificate of ${where} is not accepted (${code}). Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS, or finds out who answers there.`;
+      return `The certificate of ${where} is not accepted (${code}). Nothing was sent. Ask the user to name its authority in NODE_EXTRA_CA_CERTS, or to check which server answers there.`;
     return lost(url, code || 'cut');
   }
   const { status = 0 } = error.data;
   if (status === 401)
     return `${where} does not accept the access token (401). Nothing was done. Ask the operator of the server for a valid one.`;
   if (status === 403) return `${where} does not allow this to the access token (403). Nothing was done.`;
-  if (status === 429) return `Too many requests (429). Nothing was done; try again in a while.`;
+  if (status === 429) return `Too many requests (429). Nothing was done. Try again in a minute.`;
   if (status === 503) return `${where} is starting or ending (503). Nothing was done; it is safe to repeat.`;
   if (status >= 502)
-    return `${where} did not answer through its proxy (${status}): look with get_task or get_vm before repeating a change.`;
+    return `${where} did not answer through its proxy (${status}). Look with get_task or get_vm before repeating a change.`;
   return `${where} answered ${status}.`;
 }
 

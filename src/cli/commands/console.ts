@@ -13,8 +13,8 @@ import { type Exit, note, tell } from '../terminal/output.ts';
 import { needTerminal } from '../terminal/terminal.ts';
 
 /**
- * `console`: serves the page on which a human decides, on this computer alone, until Ctrl-C. The way in is a link that stands on this
- * terminal and nowhere else; without a terminal no human would see it.
+ * `console`: serves the page on which a human decides, on this computer alone, until Ctrl-C. A login needs the link that only this
+ * terminal shows.
  */
 export function openConsole(options: GlobalOptions & { port: string }): Promise<Exit> {
   needTerminal(
@@ -51,7 +51,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
   });
 }
 
-/** The tunnel through which a browser elsewhere reaches this port, when the terminal is one of ssh. */
+/** The command of a tunnel through which a browser elsewhere reaches this port; undefined where the terminal is not one of ssh. */
 export function sshLine(port: number, { SSH_CONNECTION, USER } = process.env): string | undefined {
   const [, , address] = SSH_CONNECTION?.split(' ') ?? [];
   return address === undefined ? undefined : `ssh -N -L ${port}:127.0.0.1:${port} ${USER === undefined ? '' : `${USER}@`}${address}`;

@@ -19,7 +19,7 @@ export async function demo(options: GlobalOptions & { serve?: string }): Promise
   }
 }
 
-/** Runs until it is told to end. The state lies in the demo's folder, as with `--demo`. */
+/** Runs until it is stopped. The state is in the demo's folder, as with `--demo`. */
 async function serve(options: GlobalOptions, text: string): Promise<Exit> {
   const { dataDir, clusters } = configure({ ...options, demo: true }).settings;
   const port = wholeNumber('--serve', text, 0, 65_536 - (clusters?.length ?? 1));
@@ -27,7 +27,7 @@ async function serve(options: GlobalOptions, text: string): Promise<Exit> {
   const served = clusters
     ? await startClusters(dataDir, clusters, port)
     : [{ cluster: undefined, simulator: await startCluster(dataDir, { port }) }];
-  if (isForPeople()) for (const { cluster, simulator } of served) print(`${told(simulator, cluster?.name)}\n`);
+  if (isForPeople()) for (const { cluster, simulator } of served) print(`${textOf(simulator, cluster?.name)}\n`);
   else
     printJson(
       clusters
@@ -45,7 +45,7 @@ function facts({ url, port, token, fingerprint }: Simulator): JsonObject {
   return { url, port, token, fingerprint };
 }
 
-function told({ url, token, fingerprint }: Simulator, cluster: string | undefined): string {
+function textOf({ url, token, fingerprint }: Simulator, cluster: string | undefined): string {
   const what = cluster === undefined ? 'The embedded Proxmox VE' : `The embedded cluster ${cluster}`;
   return [
     `${what} answers at ${url}. Nothing here touches a real cluster. Ctrl-C ends it.\n`,

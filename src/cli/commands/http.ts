@@ -9,7 +9,7 @@ import { type Exit, note } from '../terminal/output.ts';
 /** How long (ms) the process waits for running work before it hands it over to the next one. */
 const HANDOVER_MS = 30_000;
 
-/** `http`: serves agents on other machines until the process is told to end. */
+/** `http`: serves agents on other machines until the process is stopped. */
 export async function http(options: GlobalOptions & HttpFlags): Promise<Exit> {
   const metrics = createMetrics();
   const session = await openSession(options, (method) => metrics.count('proxmox_mcp_upstream_requests_total', { method }));
@@ -17,7 +17,7 @@ export async function http(options: GlobalOptions & HttpFlags): Promise<Exit> {
     await serve(options, session, { metrics, version: pkg.version, note });
     return 0;
   } finally {
-    // Work that is still running is in the journal: another server, or the next one, finds out how it ended.
+    // Work that is still running is in the journal: another server, or the next one, reconciles it.
     await within(session.close(), HANDOVER_MS);
     setTimeout(() => process.exit(), 500).unref();
   }

@@ -69,7 +69,7 @@ export function writeUnit(file: string, unit: string, force: boolean): 'written'
   return present === undefined ? 'written' : 'replaced';
 }
 
-/** Says which file or folder on the way to a program a user other than root can change; undefined when there is none. */
+/** Why a user other than root can change the program or a folder above it; undefined where only root can. */
 export function changeableBy(path: string): string | undefined {
   const { uid, mode } = statSync(path);
   if (uid !== 0) return `${path} belongs to user ${uid}`;

@@ -29,7 +29,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     return opened;
   });
   const engine = async () => (await session.get()).engine;
-  // Bundled, an import copies the names of its module each time.
+  // In the bundle, each import copies the names of its module.
   const finding = lazy(() => import('../../operations/find.ts'));
   const changes = createChangeFeed({ engine, guests: true });
   const factory = createServerFactory({

@@ -90,7 +90,7 @@ export function pinText(pin: Pin): string {
   return pin.kind === 'ca' ? `the cluster's authority, SHA-256 ${pin.fingerprint}` : `certificates, SHA-256 ${pin.fingerprints.join(', ')}`;
 }
 
-/** The pin that the cluster tells, or the reason why it cannot be asked. The token goes only to a server with the certificate that was confirmed. */
+/** The pin that the cluster reports, or why it cannot be asked. The token goes only to a server with the certificate that was confirmed. */
 async function learn(settings: Settings, endpoint: Endpoint, shown: ShownCertificate): Promise<Pin | string> {
   const { tokenId, tokenSecret } = settings.connection;
   if (tokenId === '' || tokenSecret === '') return 'no token is set';
@@ -138,7 +138,7 @@ function leafOf({ chainPem: [leaf = ''] }: ShownCertificate): X509Certificate {
   return new X509Certificate(leaf);
 }
 
-/** Node puts each part of a name on a line of its own. */
+/** Node writes each part of a name on its own line. */
 function line(name: string): string {
   return name.split('\n').join(', ');
 }

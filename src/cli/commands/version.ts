@@ -1,7 +1,7 @@
 import pkg from '../../../package.json' with { type: 'json' };
 import { type Exit, printResult } from '../terminal/output.ts';
 
-/** `version`: what a report about a fault begins with. */
+/** `version`: the facts that a bug report begins with. */
 export function version(): Exit {
   const { version: node, platform, arch } = process;
   const text = `proxmox-mcp ${pkg.version}, Node ${node.slice(1)}, ${platform} ${arch}`;

@@ -12,7 +12,7 @@ export interface Habits {
   asked: number;
   perDay: number;
   given: number;
-  /** Given in under two seconds after being asked for. */
+  /** Approved within two seconds of the request. */
   quick: number;
   /** UTC days, oldest first. */
   days: { day: string; asked: number; given: number; quick: number }[];
@@ -43,7 +43,7 @@ export async function habitsCheck(settings: Settings, now: number): Promise<{ ch
     if (lost) return { habits, check: lost };
     const { asked, perDay, given, quick } = habits;
     const text = `${asked} requested in the last ${DAYS} days (${perDay} a day), ${given} approved, ${quick} of them in under two seconds`;
-    // A few may be chance; the greater part of many is a habit.
+    // A few may be chance. Most of many are a habit.
     if (given < 5 || quick * 2 <= given) return { habits, check: ok(name, text) };
     const next =
       'Reduce the questions: request one approval for a list (stop_vm vmids), or create a standing approval (proxmox-mcp approvals lease add).';

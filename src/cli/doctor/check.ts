@@ -14,9 +14,9 @@ export interface Check {
 
 export const ok = (name: string, text: string): Check => ({ name, state: 'ok', text });
 export const warn = (name: string, text: string, next?: string): Check => ({ name, state: 'warn', text, ...(next ? { next } : {}) });
-export const failed = (name: string, text: string, next: string): Check => ({ name, state: 'fail', text, next });
+export const failed: typeof warn = (...facts) => ({ ...warn(...facts), state: 'fail' });
 
-/** A look that failed, as a finding of its own. */
+/** A check that could not be made, as a finding. */
 export function faultOf(name: string, thrown: unknown, state: 'warn' | 'fail' = 'fail'): Check {
   const { message, hint } = asError(thrown);
   return { name, state, text: message, next: hint };

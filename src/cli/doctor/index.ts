@@ -12,7 +12,7 @@ import { openSession } from '../lib/session.ts';
 import { paint } from '../terminal/look.ts';
 import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
-import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
+import { type Habits, habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
 import { type Check, faultOf, ok, warn } from './check.ts';
 import { certificates, material, quotaChecks } from './cluster.ts';
 import { localChecks, settingRows } from './local.ts';
@@ -34,7 +34,7 @@ export interface Diagnosis {
   /** The first failure, else the first warning. */
   missing?: Check;
   checks: Check[];
-  approvals?: NonNullable<Awaited<ReturnType<typeof habitsCheck>>['habits']>;
+  approvals?: Habits;
   policy: PolicyRow[];
   settings: ReturnType<typeof settingRows>;
 }
@@ -68,7 +68,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     const served = found.flatMap(({ identity = [] }) => identity);
     checks.push(...found.flatMap((one) => one.checks));
     can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
-    checks.push(...(await leftRunsCheck(session.settings, served).catch(unlooked)));
+    checks.push(...(await leftRunsCheck(session.settings, served).catch(notMade)));
     for (const text of session.notices()) checks.push(warn('certificate', text));
   } finally {
     await session.close();
@@ -106,14 +106,14 @@ async function checkCluster(session: Session, cluster: string | undefined, check
   if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old. The minimum is 7.0.`);
   const rights = await abilities(api, version, settings);
   checks.push(...rights.checks);
-  checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
-  checks.push(...(await quotasNow(session, cluster, settings, api).then(quotaChecks).catch(unlooked)));
-  checks.push(...(await material(api, settings).catch(unlooked)));
-  checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
+  checks.push(...(await poolSight(api, settings, session.store).catch(notMade)));
+  checks.push(...(await quotasNow(session, cluster, settings, api).then(quotaChecks).catch(notMade)));
+  checks.push(...(await material(api, settings).catch(notMade)));
+  checks.push(...(await openRunsCheck(settings, api.cluster).catch(notMade)));
   can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
   // Of several clusters, each notice names its own, and all are told together.
   const notices = cluster === undefined ? session.notices() : [];
-  // First use: what was "not pinned yet" at the beginning is pinned by now.
+  // The first use has pinned what was "not pinned yet" at the beginning.
   if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
   for (const notice of notices) checks.push(warn('certificate', notice));
   return api.cluster;
@@ -131,8 +131,8 @@ function isRead(name: string): boolean {
   return operations.some((operation) => operation.name === name && operation.effect === 'read');
 }
 
-/** A look that failed is a finding, and the other looks continue. */
-const unlooked = (thrown: unknown): Check[] => [faultOf('cluster', thrown, 'warn')];
+/** A check that could not be made is a finding, and the others continue. */
+const notMade = (thrown: unknown): Check[] => [faultOf('cluster', thrown, 'warn')];
 
 const MARKS = {
   ok: ['green', 'ok  '],
@@ -148,7 +148,7 @@ async function show({ checks, policy, settings, can, missing }: Diagnosis): Prom
     // Wrapped before it is painted: escapes have no width.
     const [style, mark] = MARKS[state];
     print(`${paint(style, mark)}${wrap(`${mark}  ${name}: ${text}`, { indent: '      ' }).slice(mark.length)}`);
-    // The first step stands at the end, where it is read.
+    // The first step is at the end, where it is read.
     if (next && state !== 'ok' && check !== missing) print(advice(next));
   }
   print(

@@ -30,8 +30,8 @@ export interface Standing {
 }
 
 /**
- * Guests are judged on the pool of PROXMOX_POOL, storages on PROXMOX_STORAGE: a right on a template or on another storage stands for nothing
- * there. Without these settings the path counts on which the token has most of what operations need.
+ * Rights on guests count on the pool of PROXMOX_POOL, those on storages on PROXMOX_STORAGE: a right on a template or another storage does not
+ * help there. Without these settings, the path with most of what operations need counts.
  */
 export async function standingOf(api: GetApi, { defaults }: Pick<Settings, 'defaults'>, all: readonly Rights[]): Promise<Standing> {
   const granted = await allPrivileges(api);

@@ -5,16 +5,15 @@ import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { allPrivileges, type Granted, type Missing } from '../../proxmox/access/privileges.ts';
 import type { Store } from '../../store/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
-import { type Check, ok, warn } from './check.ts';
+import { type Check, failed, ok, warn } from './check.ts';
 import { lacks, operationRights, standingOf } from './privileges.ts';
 
 /** The operations that the token may execute, and the checks of what it can see. */
-export interface Abilities {
-  checks: Check[];
-  can: string[];
-}
-
-export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, settings: Settings): Promise<Abilities> {
+export async function abilities(
+  api: ProxmoxReader,
+  version: ProxmoxVersion,
+  settings: Settings,
+): Promise<{ can: string[]; checks: Check[] }> {
   const all = await operationRights(version.major, settings.toolsets);
   const standing = await standingOf(api, settings, all);
   const operations = all.map(({ name, needs, more }) => ({ name, missing: lacks(needs, standing), more: lacks(more, standing) }));
@@ -25,14 +24,14 @@ export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, set
   if (refused.length === 0) {
     return { can, checks: [ok('rights', `the token may do all ${operations.length} operations`), ...further] };
   }
-  const state = can.length === 0 ? 'fail' : 'warn';
+  const report = can.length === 0 ? failed : warn;
   // All at once: an operator who runs these lines has nothing left to grant.
   const missing = [...refused.flatMap((one) => one.missing), ...operations.flatMap((one) => one.more)];
   return {
     can,
     checks: [
-      { name: 'rights', state, text: `the token lacks rights for ${refused.map(({ name }) => name).join(', ')}`, next: lines(missing) },
-      ...refused.map(({ name, missing }): Check => ({ name: `rights for ${name}`, state, text: `missing: ${told(missing)}` })),
+      report('rights', `the token lacks rights for ${refused.map(({ name }) => name).join(', ')}`, lines(missing)),
+      ...refused.map(({ name, missing }) => report(`rights for ${name}`, `missing: ${textOf(missing)}`)),
       ...further,
     ],
   };
@@ -44,31 +43,25 @@ interface Lacking {
 }
 type Lines = (missing: readonly Missing[]) => string;
 
-const told = (missing: readonly Missing[]) => missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join(', ');
+const textOf = (missing: readonly Missing[]) => missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join(', ');
 
 /** Backups that the token cannot see: an answer about them then is not "none". */
 function backupSight(operations: readonly Lacking[], settings: Settings, lines: Lines): Check[] {
   const [missing] = operations.flatMap(({ more }) => more.filter(({ privileges }) => privileges.includes('VM.Backup')));
   if (missing === undefined) return [];
   const needed = settings.policy.rules.some((rule) => rule.requireBackupWithin !== undefined);
-  return [
-    {
-      name: 'backups',
-      state: needed ? 'fail' : 'warn',
-      text: `the token lacks VM.Backup on ${missing.path}: it sees no backup of a guest and makes none (backup_storage of delete_vm${needed ? ', requireBackupWithin of the policy' : ''})`,
-      next: lines([missing]),
-    },
-  ];
+  const text = `the token lacks VM.Backup on ${missing.path}: it sees no backup of a guest and makes none (backup_storage of delete_vm${needed ? ', requireBackupWithin of the policy' : ''})`;
+  return [(needed ? failed : warn)('backups', text, lines([missing]))];
 }
 
 /** Rights with which operations can do or tell more. Those on backups and pools have checks of their own. */
 function moreRights(operations: readonly Lacking[], lines: Lines): Check[] {
   const isOther = ({ privileges: [first = ''] }: Missing) => first !== 'VM.Backup' && first !== 'Pool.Audit';
   const lacking = operations.map(({ name, more }) => ({ name, more: more.filter(isOther) })).filter(({ more }) => more.length > 0);
-  const missing = [...new Map(lacking.flatMap(({ more }) => more.map((one) => [told([one]), one]))).values()];
+  const missing = [...new Map(lacking.flatMap(({ more }) => more.map((one) => [textOf([one]), one]))).values()];
   if (missing.length === 0) return [];
   const names = lacking.map(({ name }) => name).join(', ');
-  return [warn('more rights', `${names} can do or tell more with ${told(missing)}`, lines(missing))];
+  return [warn('more rights', `${names} can do or tell more with ${textOf(missing)}`, lines(missing))];
 }
 
 /**
@@ -86,19 +79,10 @@ export async function poolSight(
   const blind = [...(await hiddenPools(api, names))];
   if (blind.length === 0) return [];
   const by = [...new Set(uses.filter((use) => blind.includes(use.pool)).map((use) => use.by))];
-  const granted = await allPrivileges(api);
-  return [
-    {
-      name: 'pools',
-      state: by.length > 0 ? 'fail' : 'warn',
-      text: `the token lacks Pool.Audit on ${blind.map((name) => `/pool/${name}`).join(', ')}, so it does not see which guests are in ${blind.length === 1 ? 'this pool' : 'these pools'}${by.length > 0 ? `; used by ${by.join(', ')}` : ''}`,
-      next: linesFor(
-        blind.map((name) => ({ path: `/pool/${name}`, privileges: ['Pool.Audit'] })),
-        settings,
-        granted,
-      ),
-    },
-  ];
+  const missing = blind.map((name) => ({ path: `/pool/${name}`, privileges: ['Pool.Audit'] }));
+  const users = by.length > 0 ? `; used by ${by.join(', ')}` : '';
+  const text = `the token lacks Pool.Audit on ${missing.map(({ path }) => path).join(', ')}, so it does not see which guests are in ${blind.length === 1 ? 'this pool' : 'these pools'}${users}`;
+  return [(by.length > 0 ? failed : warn)('pools', text, linesFor(missing, settings, await allPrivileges(api)))];
 }
 
 interface PoolUse {

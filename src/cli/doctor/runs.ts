@@ -19,7 +19,7 @@ export async function openRunsCheck(settings: Settings, cluster: string): Promis
 }
 
 /**
- * Runs without an outcome on clusters that PROXMOX_CLUSTERS_FILE has no longer: no look at a cluster finds them.
+ * Runs without an outcome on clusters that PROXMOX_CLUSTERS_FILE no longer has, which the checks of a cluster cannot find.
  * @param served identities of the clusters that answered; of another one only its name is compared
  */
 export async function leftRunsCheck(settings: Settings, served: readonly string[]): Promise<Check[]> {

@@ -6,7 +6,7 @@ let principal: string | undefined;
 
 /** The user who runs this process: one principal and one owner per user of the operating system, whatever program they use. */
 export function localCaller(channel: 'cli' | 'stdio', known: Partial<Pick<Caller, 'client' | 'canAsk' | 'isOperator'>> = {}): Caller {
-  // Each call has it, and a process keeps its user.
+  // A process keeps its user.
   principal ??= `local:${process.getuid?.() ?? userInfo().username}`;
   return { principal, owner: localOwner(), channel, canAsk: { elicitation: false, terminal: false }, isOperator: false, ...known };
 }

@@ -76,14 +76,8 @@ export const CLIENTS: Record<string, McpClient> = {
   },
   codex: {
     where: '~/.codex/config.toml.',
-    stdio: ({ name, command, args }) => ({
-      format: 'toml',
-      text: `[mcp_servers.${name}]\ncommand = ${quoted(command)}\nargs = [${args.map(quoted).join(', ')}]`,
-    }),
-    http: ({ name, url }) => ({
-      format: 'toml',
-      text: `[mcp_servers.${name}]\nurl = ${quoted(url)}\nbearer_token_env_var = "${TOKEN_VARIABLE}"`,
-    }),
+    stdio: ({ name, command, args }) => toml(name, `command = ${quoted(command)}`, `args = [${args.map(quoted).join(', ')}]`),
+    http: ({ name, url }) => toml(name, `url = ${quoted(url)}`, `bearer_token_env_var = "${TOKEN_VARIABLE}"`),
   },
   gemini: {
     where: '~/.gemini/settings.json, or .gemini/settings.json in a project.',
@@ -166,6 +160,10 @@ const CONTINUE = 'name: Proxmox VE\nversion: 0.0.1\nschema: v1\nmcpServers:';
 
 function goose(name: string, type: string): string[] {
   return [`    name: ${name}`, `    type: ${type}`, '    enabled: true', '    timeout: 300'];
+}
+
+function toml(name: string, ...lines: string[]): Configuration {
+  return { format: 'toml', text: [`[mcp_servers.${name}]`, ...lines].join('\n') };
 }
 
 function yaml(head: string, lines: string[]): Configuration {

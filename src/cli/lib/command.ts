@@ -5,7 +5,7 @@ import { nearest } from '../../core/text/nearest.ts';
 import { chooseOutput, type Exit, isForPeople, type OutputOptions, reportError } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-/** A command that serves until it is told to end, with the options that all commands take. `run` gets the positional arguments, then the options. */
+/** A command that serves until it is stopped, with the options that all commands take. `run` gets the positional arguments, then the options. */
 export function server(parent: Command, usage: string, description: string, options: { isDefault?: true } = {}): Command {
   return (
     parent
@@ -30,7 +30,7 @@ export function printing(one: Command): Command {
     .option('-q, --quiet', 'write the result and errors only');
 }
 
-/** A command that only holds others. Options before the name of one of them are met with those names, not as unknown. */
+/** A command that only holds others. For an option before their names, the error lists the names. */
 export function group(parent: Command, name: string, description: string): Command {
   const made = parent.command(name).description(description).usage('<command> [options]');
   return made
@@ -82,7 +82,7 @@ export function run(load: () => Promise<Action>, { json = false } = {}): (...arg
 }
 
 /**
- * The catalogue speaks to the agent that called an operation; these words are for the person who typed a command.
+ * The hints of the catalogue are for agents. A person who typed a command gets these instead.
  * @param isOperation the error may be about the parameters of an operation, which the command's help does not know
  */
 function forPerson(thrown: unknown, made: Command, isOperation: boolean): ProxmoxMcpError {

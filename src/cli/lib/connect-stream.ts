@@ -1,20 +1,20 @@
 import type { FetchLike } from '@modelcontextprotocol/client';
 
-/** How long (ms) what has arrived may take to be read after the stream ended. */
-const SETTLE_MS = 200;
+/** Time (ms) to read what has arrived after the stream ended. */
+const READ_MS = 200;
 
 /**
- * `fetch` that notices when the stream on which an answer would come is over. The SDK's transport says nothing then when the server dies
- * after it began to answer, and the waiting client would never get an answer.
- * @param onOver told the id of the request; its answer may have been in the stream
+ * `fetch` that reports when the stream of an answer ends. The SDK's transport stays silent when the server dies in the middle of an
+ * answer, so its client would wait forever.
+ * @param onOver gets the id of the request; its answer may have been in the stream
  */
 export function fetchThatNotices(onOver: (id: string | number) => void): FetchLike {
   return async (url, init) => {
     const response = await fetch(url, init);
     const id = init?.method === 'POST' ? idOf(init.body) : undefined;
-    // A refusal is told by the transport.
+    // The transport itself reports a refusal.
     if (id === undefined || !response.ok || !response.body) return response;
-    const over = () => void setTimeout(() => onOver(id), SETTLE_MS);
+    const over = () => void setTimeout(() => onOver(id), READ_MS);
     const reader = response.body.getReader();
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {

@@ -9,7 +9,7 @@ export function dataFolderWriters(dataDir: string): 'all users' | 'group' | 'own
   return (mode & 0o020) !== 0 ? 'group' : 'owner';
 }
 
-/** Undefined where nothing can be looked at; the first file that is opened there says why. */
+/** Undefined where it cannot be read. The first file that is opened there says why. */
 function modeOf(path: string): number | undefined {
   try {
     return statSync(path).mode;
@@ -29,7 +29,7 @@ export function refuseOpenDataFolder(dataDir: string): void {
   });
 }
 
-/** Whether there is a store to look into; a diagnosis makes none. */
+/** Whether a store exists. A diagnosis creates none. */
 export function hasStore({ dataDir, databaseUrl }: { dataDir: string; databaseUrl?: string | undefined }): boolean {
   return databaseUrl !== undefined || existsSync(join(dataDir, 'store.sqlite'));
 }

@@ -166,7 +166,7 @@ function heading(text: string): void {
   if (isForPeople()) print(`\n${paint('bold', text)}`);
 }
 
-/** Settings of these values before anything else. */
+/** The settings with these values before all others. */
 function settingsOf(values: Record<string, string>, cluster?: string): Settings {
   const env = { ...process.env, ...values };
   const settings = toSettings({ config: loadConfig({ env }).config }, { env: process.env, demo: false });

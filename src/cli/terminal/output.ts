@@ -9,7 +9,7 @@ export interface OutputOptions {
   quiet?: true;
 }
 
-/** Of the one command that this process runs. */
+/** The options of the one command that this process runs. */
 let chosen: OutputOptions = {};
 
 export function chooseOutput({ output, quiet }: OutputOptions): void {

@@ -8,7 +8,7 @@ const CELLS = 20;
 /** Shows on standard error how far work has come. */
 export interface ProgressView {
   show(progress: Progress): void;
-  /** Gives the line back, before anything else is written. */
+  /** Clears the line before anything else is written. */
   end(): void;
 }
 
@@ -31,7 +31,7 @@ export function progressView(): ProgressView {
   };
 }
 
-/** Tells a message from the one before it. A long wait reports the same message again and again, so that clients see that it lives. */
+/** Tells whether a message differs from the one before. A long wait reports the same message again and again, so that clients see that it lives. */
 export function news(): (message: string) => boolean {
   let last: string | undefined;
   return (message) => {

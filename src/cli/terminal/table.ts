@@ -13,7 +13,7 @@ const ASCII: Record<string, string> = { ...Object.fromEntries(CORNERS.map((corne
 
 /**
  * A table as wide as the terminal at most: in a frame, or without one where that is too wide, or else in blocks of lines. Cells may hold text
- * from guests: it is made harmless here.
+ * from guests: it is cleaned here.
  */
 export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 120 } = {}): string {
   const cells = rows.map((row) => row.map((cell) => plainText(cell === undefined || cell === null ? '' : String(cell), 500)));
