@@ -13,7 +13,7 @@ function policy(text: string) {
 }
 
 describe('the policy file', () => {
-  it('says what it demands in words and units that people use', () => {
+  it('states requirements in words and units that people use', () => {
     const read = policy(
       JSON.stringify({
         rules: [

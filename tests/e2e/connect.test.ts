@@ -162,7 +162,7 @@ it('sends nothing to a server whose certificate no authority signed', async () =
   });
   const refused = await through('v2', tls.token, undefined, tls.url).catch((thrown: Error) => thrown.message);
   expect(refused).toContain('The certificate of https://127.0.0.1:');
-  expect(refused).toContain('Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS');
+  expect(refused).toContain('Nothing was sent. Ask the user to name its authority in NODE_EXTRA_CA_CERTS');
   const env = { ...bare(tls.token), NODE_EXTRA_CA_CERTS: join(process.cwd(), 'src/simulator/data/demo-ca.pem') };
   const peer = await connectCommand('v2', ['connect', tls.url], env);
   expect((await peer.call('get_vm', { vmid: 100 })).structured).toMatchObject({ vmid: 100 });

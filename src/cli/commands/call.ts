@@ -44,7 +44,7 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
     note(
       hasBegun
         ? 'Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.'
-        : 'Not waiting any longer. This command sent no change; an approval that waits stays open until it is decided or expires.',
+        : 'Not waiting any longer. This command sent no change. A pending approval stays open until it is decided or expires.',
     );
     interrupt.abort(new Error('interrupted'));
   };

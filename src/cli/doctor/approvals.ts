@@ -19,9 +19,10 @@ export interface Habits {
 }
 
 export function habitsOf(answers: { askedAt: string; givenAt?: string }[], now: number): Habits {
-  const days = Array.from({ length: DAYS + 1 }, (_, index) => new Date(now - (DAYS - index) * DAY_MS).toISOString().slice(0, 10)).map(
-    (day) => ({ day, ...count(answers.filter(({ askedAt }) => askedAt.startsWith(day))) }),
-  );
+  const days = Array.from({ length: DAYS + 1 }, (_, index) => {
+    const day = new Date(now - (DAYS - index) * DAY_MS).toISOString().slice(0, 10);
+    return { day, ...count(answers.filter(({ askedAt }) => askedAt.startsWith(day))) };
+  });
   const { asked, given, quick } = count(answers);
   return { asked, perDay: Math.round((asked / DAYS) * 10) / 10, given, quick, days: days.filter((one) => one.asked > 0) };
 }

@@ -151,18 +151,10 @@ async function show({ checks, policy, settings, can, missing }: Diagnosis): Prom
     // The first step is at the end, where it is read.
     if (next && state !== 'ok' && check !== missing) print(advice(next));
   }
-  print(
-    `\n${table(
-      ['policy: for', 'is demanded'],
-      policy.map(({ match, demands }) => [match, demands]),
-    )}`,
-  );
-  print(
-    `\n${table(
-      ['setting', 'value', 'from'],
-      settings.map((row) => [row.variable, row.value, row.source]),
-    )}\n`,
-  );
+  const rules = policy.map(({ match, demands }) => [match, demands]);
+  const values = settings.map(({ variable, value, source }) => [variable, value, source]);
+  print(`\n${table(['policy: for', 'is demanded'], rules)}`);
+  print(`\n${table(['setting', 'value', 'from'], values)}\n`);
   const first = missing?.next ? `. Do this:\n${advice(missing.next)}` : '.';
   if (missing?.state === 'fail') print(`First thing missing: ${missing.name}${first}`);
   else {

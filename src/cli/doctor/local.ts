@@ -25,16 +25,12 @@ function sourcesOf(name: string, config: Config, { config: defaults }: Configure
 }
 
 function rowsOf({ config, sources }: Pick<Configured['loaded'], 'config' | 'sources'>, cluster?: string) {
-  const shown = VARIABLES.filter(
-    (name) => sources[name] !== 'default' || describe(name).section === 'Limits' || name === 'PROXMOX_APPROVAL',
-  );
-  return shown
-    .filter((variable) => cluster === undefined || isOfCluster(variable))
-    .map((variable) => ({
-      variable: cluster === undefined ? variable : `${cluster}: ${variable}`,
-      value: describe(variable).secret ? '(set)' : valueText(config[variable]),
-      source: sources[variable],
-    }));
+  const isShown = (name: Variable) => sources[name] !== 'default' || describe(name).section === 'Limits' || name === 'PROXMOX_APPROVAL';
+  return VARIABLES.filter((name) => isShown(name) && (cluster === undefined || isOfCluster(name))).map((name) => ({
+    variable: cluster === undefined ? name : `${cluster}: ${name}`,
+    value: describe(name).secret ? '(set)' : valueText(config[name]),
+    source: sources[name],
+  }));
 }
 
 function valueText(value: unknown): string {

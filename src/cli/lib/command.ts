@@ -88,15 +88,11 @@ export function run(load: () => Promise<Action>, { json = false } = {}): (...arg
 function forPerson(thrown: unknown, made: Command, isOperation: boolean): ProxmoxMcpError {
   const error = asError(thrown);
   const { code, message, details, cause } = error;
-  const hint = hintForPerson(error, made, isOperation);
-  return hint === undefined ? error : new ProxmoxMcpError(code, message, { hint, cause, ...defined({ details }) });
-}
-
-function hintForPerson({ code, hint }: ProxmoxMcpError, made: Command, isOperation: boolean): string | undefined {
-  if (code === 'approval_not_confirmed' && (!isOperation || isForPeople())) return 'Run the command again to decide.';
-  if (code === 'invalid_arguments' && !isOperation && hint === ERRORS[code].hint)
-    return `Correct the command. Help: ${parentNames(made)} --help`;
-  return undefined;
+  const withHint = (hint: string) => new ProxmoxMcpError(code, message, { hint, cause, ...defined({ details }) });
+  if (code === 'approval_not_confirmed' && (!isOperation || isForPeople())) return withHint('Run the command again to decide.');
+  if (code === 'invalid_arguments' && !isOperation && error.hint === ERRORS[code].hint)
+    return withHint(`Correct the command. Help: ${parentNames(made)} --help`);
+  return error;
 }
 
 /** Text below the help of a command, as wide as the terminal at most. */

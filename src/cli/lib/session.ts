@@ -117,19 +117,15 @@ async function beginTraces(log: Log): Promise<() => Promise<void>> {
   return startTraces(pkg.version, log);
 }
 
-/** The settings with the connections of the embedded clusters, each with its state in a folder of its own where there are several. */
+/** The settings with the connections of the embedded clusters. */
 async function startDemo(settings: Settings): Promise<{ settings: Settings; close: () => Promise<void> }> {
-  const { startCluster, startClusters, connectionTo } = await import('./simulator.ts');
-  const { dataDir, clusters } = settings;
-  if (!clusters) {
-    const simulator = await startCluster(dataDir);
-    return { settings: { ...settings, connection: connectionTo(simulator) }, close: () => simulator.close() };
-  }
-  const started = await startClusters(dataDir, clusters);
-  return {
-    settings: { ...settings, clusters: started.map(({ cluster, simulator }) => ({ ...cluster, connection: connectionTo(simulator) })) },
-    close: async () => void (await Promise.all(started.map(({ simulator }) => simulator.close()))),
-  };
+  const { closeClusters, connectionTo, startClusters } = await import('./simulator.ts');
+  const served = await startClusters(settings);
+  const close = () => closeClusters(served);
+  const [only] = served;
+  if (only && !only.cluster) return { settings: { ...settings, connection: connectionTo(only.simulator) }, close };
+  const clusters = served.flatMap(({ cluster, simulator }) => (cluster ? { ...cluster, connection: connectionTo(simulator) } : []));
+  return { settings: { ...settings, clusters }, close };
 }
 
 /** Loads the code that a session needs. Between two parts, requests have their turn. */

@@ -1,20 +1,43 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
-import type { ConnectionSettings } from '../../core/settings/settings.ts';
-import type { Simulator, SimulatorOptions } from '../../simulator/index.ts';
+import type { ConnectionSettings, NamedCluster, Settings } from '../../core/settings/settings.ts';
+import type { Simulator } from '../../simulator/index.ts';
 
-export type { Simulator };
+// The one place that loads the embedded Proxmox VE. Every process serves its own port; all of them share the state in the data folder.
 
-/** The one place that loads the embedded Proxmox VE; every process serves its own port, all of them share the state in the data folder. */
-export async function startCluster(
-  dataDir: string,
-  { port = 0, certificate = 'demo' }: Pick<SimulatorOptions, 'port' | 'certificate'> = {},
-): Promise<Simulator> {
+export interface Served {
+  /** Undefined where it is the only one, which has no name. */
+  cluster: NamedCluster | undefined;
+  simulator: Simulator;
+}
+
+/**
+ * The embedded clusters of these settings: one, or several, each with its own folder and authority, as genuine clusters have.
+ * @param port of the first; each of the others has the one after. Default 0: any free ones
+ */
+export async function startClusters({ dataDir, clusters }: Settings, port = 0): Promise<Served[]> {
+  const start = async (cluster: NamedCluster | undefined, index: number) => {
+    const folder = cluster ? join(dataDir, cluster.name) : dataDir;
+    return { cluster, simulator: await startCluster(folder, port === 0 ? 0 : port + index, index === 0 ? 'demo' : 'second') };
+  };
+  const outcomes = await Promise.allSettled((clusters ?? [undefined]).map(start));
+  const started = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = outcomes.find((one) => one.status === 'rejected');
+  if (!failed) return started;
+  await closeClusters(started);
+  throw failed.reason;
+}
+
+export async function closeClusters(served: readonly Served[]): Promise<void> {
+  await Promise.all(served.map(({ simulator }) => simulator.close()));
+}
+
+async function startCluster(folder: string, port: number, certificate: 'demo' | 'second'): Promise<Simulator> {
   try {
     const { startSimulator } = await import('../../simulator/index.ts');
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    return await startSimulator({ file: join(dataDir, 'cluster.sqlite'), port, certificate });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return await startSimulator({ file: join(folder, 'cluster.sqlite'), port, certificate });
   } catch (cause) {
     if (cause instanceof ProxmoxMcpError) throw cause;
     const { syscall, message } = cause as NodeJS.ErrnoException;
@@ -23,38 +46,17 @@ export async function startCluster(
         cause,
         hint: 'Choose another port. 0 takes any free one.',
       });
-    fail('store_unavailable', `The embedded cluster in ${dataDir} cannot be opened: ${message}.`, { cause });
+    fail('store_unavailable', `The embedded cluster in ${folder} cannot be opened: ${message}.`, { cause });
   }
 }
 
-/**
- * Several, each with its state in a folder of its own and with its own authority, as genuine clusters have.
- * @param port of the first; each of the others has the one after. Default 0: any free ones
- */
-export async function startClusters<T extends { name: string }>(
-  dataDir: string,
-  clusters: readonly T[],
-  port = 0,
-): Promise<{ cluster: T; simulator: Simulator }[]> {
-  const start = async (cluster: T, index: number) => {
-    const certificate = index === 0 ? 'demo' : 'second';
-    return { cluster, simulator: await startCluster(join(dataDir, cluster.name), { certificate, port: port === 0 ? 0 : port + index }) };
-  };
-  const outcomes = await Promise.allSettled(clusters.map(start));
-  const started = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const failed = outcomes.find((one) => one.status === 'rejected');
-  if (!failed) return started;
-  await Promise.all(started.map(({ simulator }) => simulator.close()));
-  throw failed.reason;
-}
-
 /** How to reach it: its certificate is known, so no trust decision is needed. */
-export function connectionTo(simulator: Simulator): ConnectionSettings {
+export function connectionTo({ port, token, fingerprint }: Simulator): ConnectionSettings {
   return {
-    endpoints: [{ host: '127.0.0.1', port: simulator.port }],
-    tokenId: simulator.token.id,
-    tokenSecret: simulator.token.secret,
+    endpoints: [{ host: '127.0.0.1', port }],
+    tokenId: token.id,
+    tokenSecret: token.secret,
     verifySsl: false,
-    fingerprints: [simulator.fingerprint],
+    fingerprints: [fingerprint],
   };
 }

@@ -141,7 +141,7 @@ test('--demo prints the demo alone, and --settings stays in it: the server start
   expect(note).toContain(`reads its settings from ${file}`);
 });
 
-test('a client that is not known is met with those that are', async () => {
+test('the error of an unknown client lists the known ones', async () => {
   const ran = await place.run(['client-config', 'cursr']);
   expect(ran.code).toBe(2);
   expect(ran.stderr).toContain('Did you mean cursor?');

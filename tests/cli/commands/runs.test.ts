@@ -39,7 +39,7 @@ describe('runs of unknown outcome', () => {
     });
   });
 
-  test('are closed by nothing but a human at a terminal who says which of the two it was', async () => {
+  test('are closed only by a human in a terminal, who states the outcome', async () => {
     const without = await runs('close', 'run_one', '--outcome', 'done');
     expect(without.code).toBe(3);
     expect(without.stderr).toContain('approval_needs_human');
