@@ -15,7 +15,7 @@ export interface SpanStart {
   parent?: RemoteParent;
 }
 
-export interface Span {
+interface Span {
   set(attributes: Attributes): void;
   /** The work failed; `code` is an error code or the name of a failure. */
   fail(code: string): void;

@@ -2,7 +2,7 @@ import { fail } from '../core/errors/errors.ts';
 import type { GetApi } from '../core/proxmox.ts';
 
 export const PERIODS = ['hour', 'day', 'week', 'month', 'year'] as const;
-export type Period = (typeof PERIODS)[number];
+type Period = (typeof PERIODS)[number];
 
 /** Figures of one interval; without any but `time` (epoch seconds) where nothing was measured. */
 export type Point = { time: number } & Record<string, number | undefined>;

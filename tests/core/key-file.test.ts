@@ -7,7 +7,7 @@ import { readOrMakeKey } from '../../src/core/key-file.ts';
 it('a key that could not be written leaves nothing behind', () => {
   const folder = mkdtempSync(join(tmpdir(), 'key-'));
   const write = fs.writeFileSync;
-  // A full disk cannot be had in a test: the file appears, its content does not.
+  // Stands for a full disk: the file appears, its content does not.
   const full = vi.spyOn(fs, 'writeFileSync').mockImplementation((file, _content, options) => {
     write(file, '', options);
     throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { lazy } from '../../src/core/lazy.ts';
 
-it('is opened once, by the first of those that need it, and by none of those that only look', async () => {
+it('is opened once, by the first caller that needs it and not by one that only looks', async () => {
   let opened = 0;
   const store = lazy(async () => ++opened);
   expect(await store.opened()).toBeUndefined();
@@ -10,7 +10,7 @@ it('is opened once, by the first of those that need it, and by none of those tha
   expect(await store.opened()).toBe(1);
 });
 
-it('is opened anew after an attempt that failed, which leaves nothing open', async () => {
+it('is opened again after an attempt that failed, which leaves nothing open', async () => {
   let attempts = 0;
   const store = lazy(async () => {
     attempts += 1;

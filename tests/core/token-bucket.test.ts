@@ -13,7 +13,7 @@ beforeEach(() => {
 const empty = (key: string) => [take(key), take(key), take(key)];
 
 describe('a bucket', () => {
-  it('gives as many at once as it holds, then says how long the next one takes', () => {
+  it('gives as many at once as it holds, then returns the seconds until the next one', () => {
     expect(empty('a')).toEqual([0, 0, 0]);
     expect(take('a')).toBe(2);
     now += 500;
@@ -61,7 +61,7 @@ describe('a bucket', () => {
     expect(forgotten()).toEqual(['b']);
     forget.mockRestore();
   });
-  it('stays empty while others come and go', () => {
+  it('stays empty while buckets of others come and go', () => {
     now += 5_500;
     empty('a');
     now += 1_000;

@@ -60,7 +60,7 @@ const refusal = (message: string, status = 500): Behaviour => ({
   body: JSON.stringify({ data: null, message: `${message}\n` }),
 });
 
-describe('what leaves', () => {
+describe('a request that leaves', () => {
   it('sends the token, and a form whose length is known', async () => {
     const server = await serve(() => ({ data: UPID }));
     const api = open([server]);
@@ -118,7 +118,7 @@ describe('what leaves', () => {
     expect(server.received).toEqual([]);
   });
 
-  it('tells what it sends', async () => {
+  it('reports each request to its observer', async () => {
     const server = await serve(({ method }) => ({ data: method === 'GET' ? [] : null }));
     const seen: unknown[] = [];
     const api = open([server], {}, { onRequest: (...one) => seen.push(one) });
@@ -131,7 +131,7 @@ describe('what leaves', () => {
   });
 });
 
-it('a change waits a minute for its answer, a read 35 s: a good answer after 37 s was seen', () => {
+it('a change waits a minute for its answer, because good ones came after 37 s, and a read 35 s', () => {
   expect([REQUEST_TIMEOUT_MS, CHANGE_TIMEOUT_MS]).toEqual([35_000, 60_000]);
 });
 
@@ -220,11 +220,11 @@ describe('a mutating request is sent once', () => {
     });
   }
 
-  it('follows no redirect: a change would be sent twice, and the token to a stranger', async () => {
+  it('follows no redirect, which would send a change twice and the token to another server', async () => {
     const other = await serve(() => ({ data: UPID }));
     const location = `https://127.0.0.1:${other.port}/api2/json/x`;
     const server = await serve(() => ({ status: 307, reason: 'Temporary Redirect', location }));
-    // A proxy answered, and what it did with the change it does not say.
+    // A proxy answered, which does not tell whether the change went on.
     expect((await open([server]).send(openedGate, request('POST'))).kind).toBe('unknown');
     await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'proxmox_refused' });
     expect([server.received.length, other.received.length]).toEqual([2, 0]);
@@ -323,13 +323,13 @@ describe('a read', () => {
     await expect(reading).rejects.toThrow('enough');
   });
 
-  it('says so when the server is not Proxmox', async () => {
+  it('fails when the server is not Proxmox', async () => {
     const server = await serve(() => ({ status: 200, reason: 'OK', body: '<html>' }));
     await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'proxmox_refused' });
   });
 });
 
-it('asks for the version once, and again after a failure', async () => {
+it('requests the version once, and again after a failure', async () => {
   let times = 0;
   const server = await serve(() => (++times === 1 ? refusal('no') : { data: { version: '9.2.11' } }));
   const api = open([server]);

@@ -7,7 +7,7 @@ type Answers = Record<string, unknown>;
 const no = (code: ErrorCode) => new ProxmoxMcpError(code, 'x');
 const [missing, hidden, taken] = [no('guest_not_found'), no('permission_denied'), no('conflict')];
 
-/** An API that knows these answers; asking for anything else is a failure. */
+/** An API with these answers. Any other request fails. */
 const api = (answers: Answers) => ({
   get: async <T>(path: string): Promise<T> => {
     if (!(path in answers)) throw new Error(`unexpected request: ${path}`);
@@ -60,7 +60,7 @@ describe('config', () => {
     expect(await seen('105')).toBe(false);
   });
 
-  it('knows absent options', async () => {
+  it('holds for absent options', async () => {
     expect(await has({ balloon: null }, {})).toBe(true);
     expect(await has({ balloon: null }, { balloon: 0 })).toBe(false);
   });
@@ -70,7 +70,7 @@ describe('config', () => {
     expect(await has({ tags: 'web' }, { tags: 'prod;web' })).toBe(false);
   });
 
-  it('no guest has nothing', async () => {
+  it('does not hold for a guest that does not exist', async () => {
     expect(await has({}, missing)).toBe(false);
   });
 });

@@ -10,20 +10,20 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-test('a node whose status daemon is silent is not offline: guests are made and cloned there', async () => {
+test('a node whose status daemon is silent is not offline: guests are created and cloned there', async () => {
   expect(await world.done('create_vm', { name: 'app1' })).toMatchObject({ created: true, node: 'pve' });
   expect(await world.done('create_vm', { name: 'app2', node: 'pve' })).toMatchObject({ created: true });
   expect(await world.done('clone_template', { source_vmid: 9000, name: 'app3' })).toMatchObject({ created: true });
 });
 
-test('the node itself tells its sizes, and the guests their names and states', async () => {
+test('sizes come from the node itself, names and states from its lists of guests', async () => {
   const nodes = await listNodes(world.cluster.open());
   expect(nodes[0]).toMatchObject({ node: 'pve', online: true, silent: true, cpus: expect.any(Number), memoryMib: expect.any(Number) });
   const { vms } = await world.done('list_vms', { name: 'web1', status: 'running' });
   expect(vms).toMatchObject([{ vmid: 100, name: 'web1', status: 'running' }]);
 });
 
-test('templates are told from guests all the same: they do not count', async () => {
+test('templates are recognised there too and do not count', async () => {
   const { total, vms } = (await world.done('list_vms', { limit: 200 })) as { total: number; vms: { template?: boolean }[] };
   const guests = total - vms.filter((vm) => vm.template).length;
   const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: guests + 1, scope: { kind: 'visible' as const } };
@@ -40,7 +40,7 @@ test('a token without Sys.Audit learns from the list of guests that the node ans
   ]);
 });
 
-test('a node that does not answer is still none to make guests on', async () => {
+test('no guest is created on a node that does not answer', async () => {
   world.cluster.simulator.faults.add({ action: 'node-down', node: 'pve2' });
   expect((await world.refused(world.call('create_vm', { name: 'app1', node: 'pve2' }))).message).toContain('pve2');
 });

@@ -7,7 +7,7 @@ import { openedGate } from './server.ts';
 
 const cluster = withSimulator();
 
-/** A stopped VM of the demo cluster, as the API tells it. */
+/** A stopped VM of the demo cluster, as the API lists it. */
 async function stopped(api: ProxmoxApi): Promise<{ vmid: number; node: string }> {
   const guests = await api.get<{ vmid: number; node: string; status: string; type: string; template?: number }[]>('/cluster/resources', {
     type: 'vm',

@@ -28,7 +28,7 @@ describe.each(RECORDINGS)('the answers of %s', (name) => {
   const isForm = ({ path, params }: (typeof all)[number]) => !path.endsWith('/upload') && !params?.some(([, value]) => value === '');
   const changes = all.filter((one) => one.method !== 'GET' && isForm(one));
 
-  it('to reads pass the adapter as they came', PATIENT, async () => {
+  it('to reads pass the adapter unchanged', PATIENT, async () => {
     expect(distinct.length).toBeGreaterThan(100);
     for (const exchange of distinct) {
       answer(exchange, sent);
@@ -39,7 +39,7 @@ describe.each(RECORDINGS)('the answers of %s', (name) => {
     }
   });
 
-  it('to changes are taken for the task that they name, or for done; what was sent is what was recorded, once', PATIENT, async () => {
+  it('to changes give the task that they name, or done, and each recorded request is sent once', PATIENT, async () => {
     expect(changes.length).toBeGreaterThan(50);
     for (const exchange of changes) {
       const { n, method, path } = exchange;

@@ -16,12 +16,12 @@ export interface Received {
   url: string;
   headers: Record<string, string | string[] | undefined>;
   body: string;
-  /** Which connection it came over, counted from 1. */
+  /** The connection that it came over, counted from 1. */
   connection: number;
 }
 
 /**
- * What to do with a request: answer `data`, answer with a status line and body, cut the connection, or stay silent.
+ * The reaction to a request: answer `data`, answer with a status line and body, cut the connection, or stay silent.
  */
 export type Behaviour =
   | { data: unknown; total?: number; date?: string }

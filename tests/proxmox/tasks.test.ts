@@ -8,7 +8,7 @@ const upidOf = (type: string, id: string, { user = 'mcp@pve!agent', start = STAR
   `UPID:pve:${pid}:0007012A:${start.toString(16).toUpperCase()}:${type}:${id}:${user}:`;
 const UPID = upidOf('qmstart', '105');
 
-/** Tasks over answers that a test gives. */
+/** Tasks with the answers of a test. */
 function tasks(read: Read, serverTime = START + 60) {
   const clock = fakeClock(0);
   const asked: [string, unknown][] = [];
@@ -40,7 +40,7 @@ it('a UPID has at most 256 characters', () => {
   expect(parseUpid(long(257))).toBeUndefined();
 });
 
-it('tells apart how a task can end', () => {
+it('distinguishes the ends of a task', () => {
   expect(exitOf('OK')).toEqual({ kind: 'ok' });
   expect(exitOf('WARNINGS: 2')).toEqual({ kind: 'warnings', count: 2 });
   expect(exitOf('unexpected status')).toEqual({ kind: 'unknown' });
@@ -48,13 +48,13 @@ it('tells apart how a task can end', () => {
 });
 
 describe('status', () => {
-  it('is requested at the node of the UPID', async () => {
+  it('comes from the node of the UPID', async () => {
     const one = tasks(async () => ({ data: { status: 'stopped', exitstatus: 'OK' } }));
     expect(await one.task(UPID)).toEqual({ upid: UPID, running: false, exit: 'OK' });
     expect(one.asked).toEqual([[`/nodes/pve/tasks/${encodeURIComponent(UPID)}/status`, undefined]]);
   });
 
-  it.each([[null], [[]], [{}], [{ status: 'paused' }], ['running']])('is not made up from another answer: %j', async (data) => {
+  it.each([[null], [[]], [{}], [{ status: 'paused' }], ['running']])('is an error after another answer: %j', async (data) => {
     await expect(tasks(async () => ({ data })).task(UPID)).rejects.toMatchObject({ code: 'proxmox_refused' });
   });
 
@@ -89,7 +89,7 @@ describe('waiting', () => {
     },
   );
 
-  it('asks for a task of ten minutes less than two hundred times', async () => {
+  it('polls a task of ten minutes less than two hundred times', async () => {
     const one = tasks(async () => ({ data: { status: 'running' } }));
     expect(await one.waitTask(UPID, { timeoutSeconds: 600 })).toBeUndefined();
     expect(one.asked.length).toBeLessThan(200);
@@ -119,7 +119,7 @@ describe('waiting', () => {
     expect(await one.waitTask(UPID, { timeoutSeconds: 60 })).toMatchObject({ exit: 'OK' });
   });
 
-  it('says after half a minute that the task shows no status, and after ten seconds that Proxmox does not know it', async () => {
+  it('returns after half a minute without a status, and after ten seconds when Proxmox does not know the task', async () => {
     const silent = tasks(() => Promise.reject(error('authentication_failed')));
     expect(await silent.waitTask(UPID, { timeoutSeconds: 600 })).toEqual({ upid: UPID, running: true, unseen: { why: 'x', gone: false } });
     expect(silent.clock.now()).toBe(30_037);
@@ -159,7 +159,7 @@ describe('finding a task again', () => {
   const query = { node: 'pve', type: 'qmclone', id: '9000', sinceEpoch: START };
   const rows = (...upids: string[]) => upids.map((upid) => ({ upid, status: 'OK', endtime: 1 }));
 
-  it('takes the oldest of ours since then, by what the UPID says', async () => {
+  it('takes the oldest of ours since then, by the parts of the UPID', async () => {
     const oldest = upidOf('qmclone', '9000');
     const one = tasks(async () => ({
       data: rows(
@@ -203,7 +203,7 @@ describe('finding a task again', () => {
     expect(await one.findTask({ ...query, logMentions: '10' })).toBeUndefined();
   });
 
-  it('filters by VMID only what bears one', async () => {
+  it('filters by VMID only where the task has one', async () => {
     const one = tasks(async () => ({ data: [] }));
     await one.findTask({ ...query, type: 'imgdel', id: '130@local' });
     expect(one.asked[0]?.[1]).not.toHaveProperty('vmid');

@@ -1,7 +1,6 @@
 import type { Scope } from '../people/caller.ts';
-import type { JsonObject } from '../text/json.ts';
 import type { Effect } from './effect.ts';
-import type { Plan } from './plan.ts';
+import type { PlannedCall } from './run.ts';
 
 /** `PROXMOX_APPROVAL`, from the least strict. See docs/approvals.md. */
 export const APPROVAL_MODES = ['relay', 'auto', 'human'] as const;
@@ -25,22 +24,14 @@ export function stricter(a: ApprovalMethod, b: ApprovalMethod): ApprovalMethod {
 export const APPROVAL_STATUSES = ['pending', 'executing', 'succeeded', 'failed', 'unknown', 'denied', 'expired', 'stale'] as const;
 export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
 
-export interface ApprovalRecord {
-  id: string;
-  operation: string;
-  /** Validated arguments with secrets replaced by references. */
-  args: JsonObject;
-  cluster: string;
-  /** The requester; only they (and the operator) see and redeem it. */
-  principal: string;
+/** Only its requester (and the operator) sees and redeems it. */
+export interface ApprovalRecord extends PlannedCall {
   /** The human or account answerable for the requester. */
   owner: string;
   channel: string;
   client?: string;
   /** The guests to which the requester was limited; absent: all. It holds at the decision, too. */
   scope?: Scope;
-  plan: Plan;
-  digest: string;
   effect: Effect;
   method: ApprovalMethod;
   /** How many different owners must approve. */

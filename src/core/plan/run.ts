@@ -1,9 +1,9 @@
 import type { Json, JsonObject } from '../text/json.ts';
 import type { Plan } from './plan.ts';
 
-/** The journal of applying one plan. Steps are written before they are sent and after they are answered. */
 export type RunStatus = 'executing' | 'succeeded' | 'failed' | 'unknown';
 
+/** An entry of a run's journal, written before its step is sent and after it is answered. */
 export interface StepRecord {
   id: string;
   /**
@@ -28,15 +28,20 @@ export interface StepRecord {
   unmet?: string[];
 }
 
-export interface RunRecord {
+/** A call whose plan is kept, as an approval or as a run. */
+export interface PlannedCall {
   id: string;
   operation: string;
-  /** Secrets replaced by references. */
+  /** Validated arguments with secrets replaced by references. */
   args: JsonObject;
   cluster: string;
+  /** The requester. */
   principal: string;
   plan: Plan;
   digest: string;
+}
+
+export interface RunRecord extends PlannedCall {
   status: RunStatus;
   steps: StepRecord[];
   approvalId?: string;

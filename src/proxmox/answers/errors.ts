@@ -45,7 +45,7 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   // Below /api2/json Proxmox knows no such answer to a GET: this is another server, or a proxy that leads nowhere.
   if (reply.status === 404 && asked.method === 'GET' && !body)
     return refused('unreachable', `The server there is not the API of Proxmox VE (404 for GET ${asked.path}).`, proxmox);
-  const stranger = strangerOf(reply, body !== undefined);
+  const stranger = body ? undefined : strangerOf(reply);
   if (stranger) return refused('proxmox_refused', `${asked.method} ${asked.path}: ${stranger.what}`, proxmox, stranger.hint);
   // Several parameters may be wrong, in random order: one whose sentence is known says most.
   const sentence = Object.values(errors).find((text) => meaningOf(text)) ?? Object.values(errors)[0] ?? message;
@@ -64,8 +64,7 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
 }
 
 /** Answers that Proxmox never gives, so a proxy gave them. */
-function strangerOf({ status, body }: Reply, isProxmox: boolean): { what: string; hint: string } | undefined {
-  if (isProxmox) return undefined;
+function strangerOf({ status, body }: Reply): { what: string; hint: string } | undefined {
   if (status >= 300 && status < 400)
     return {
       what: `the answer is a redirect (${status}), as of a login page in front of Proxmox.`,

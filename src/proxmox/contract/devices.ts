@@ -68,9 +68,9 @@ export function contents(text: string, vmid: string, fallback: string | undefine
 }
 
 /** A drive of a VM that exists, by its new content, or by the present one when it is removed. */
-export function drive(vmid: string, text: string, isRemoved: boolean): Need[] {
+export function drive(vmid: string, change: 'set' | 'removed', text = ''): Need[] {
   const isCloudInit = CLOUD_INIT.test(volumeOf(text));
-  if (isCloudInit && !isRemoved) return [onGuest(vmid, 'VM.Config.Cloudinit'), onGuest(vmid, 'VM.Config.CDROM')];
+  if (isCloudInit && change === 'set') return [onGuest(vmid, 'VM.Config.Cloudinit'), onGuest(vmid, 'VM.Config.CDROM')];
   const isCd = !isCloudInit && (CD.test(text) || ['none', 'cdrom'].includes(volumeOf(text)));
   return [onGuest(vmid, isCd ? 'VM.Config.CDROM' : 'VM.Config.Disk')];
 }

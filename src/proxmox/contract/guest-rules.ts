@@ -63,8 +63,8 @@ const config =
     const freed = removed.filter((name) => /^unused\d+$/.test(name) || (isOn(params.force) && DRIVE.test(name)));
     return [
       ...options(type, vmid, [...set, ...removed]),
-      ...drives(set).flatMap((name) => [...drive(vmid, params[name] ?? '', false), ...contents(params[name] ?? '', vmid, undefined)]),
-      ...drives(removed).flatMap((name) => drive(vmid, now[name] ?? '', true)),
+      ...drives(set).flatMap((name) => [...drive(vmid, 'set', params[name]), ...contents(params[name] ?? '', vmid, undefined)]),
+      ...drives(removed).flatMap((name) => drive(vmid, 'removed', now[name])),
       ...(type === 'lxc' ? mounts(set, params, vmid, undefined) : []),
       ...freed.flatMap((name) => spaceOf(now[name])),
       ...bridges([...nets.map((name) => params[name]), ...nets.map((name) => now[name])], known.major),

@@ -46,9 +46,9 @@ const members: Rule = ({ params }) => [
 
 /** The storage is `local` where neither it nor a folder is named; that of a job that exists is not looked up. */
 const job =
-  (isNew: boolean): Rule =>
+  (is: 'new' | 'changed'): Rule =>
   ({ params }) => {
-    const usual = params.dumpdir === undefined && (isNew || list(params.delete).includes('storage')) ? 'local' : undefined;
+    const usual = params.dumpdir === undefined && (is === 'new' || list(params.delete).includes('storage')) ? 'local' : undefined;
     const storage = params.storage ?? usual;
     return [
       ...(storage === undefined ? [] : [need(`/storage/${storage}`, 'Datastore.Allocate')]),
@@ -73,6 +73,6 @@ export const OTHER_RULES: Readonly<Record<string, Rule>> = {
   'POST /cluster/bulk-action/guest/migrate': each('VM.Migrate'),
   'PUT /pools/{poolid}': members,
   'PUT /pools': members,
-  'POST /cluster/backup': job(true),
-  'PUT /cluster/backup/{id}': job(false),
+  'POST /cluster/backup': job('new'),
+  'PUT /cluster/backup/{id}': job('changed'),
 };

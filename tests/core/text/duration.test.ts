@@ -7,6 +7,6 @@ test('a duration is a whole number with s, m, h or d', () => {
     expect(parseDuration(wrong), wrong).toBeUndefined();
 });
 
-test('people read the two largest units', () => {
+test('a text for people has the two largest units', () => {
   expect([0, 59, 60, 3_600, 93_784, 604_800].map(duration)).toEqual(['0 s', '59 s', '1 min', '1 h', '1 d 2 h', '7 d']);
 });

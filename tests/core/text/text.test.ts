@@ -67,7 +67,7 @@ describe('a private key that a caller or a guest put into a text', () => {
   });
 });
 
-test('a failed command is named without its arguments, and why it failed stays', () => {
+test('a failed command is named without its arguments, and keeps the reason of its failure', () => {
   const line = `start failed: command '/usr/bin/kvm -id 105 -name 'web1,debug-threads=on' ${'-device x,y=z '.repeat(300)}' failed: got timeout`;
   expect(withoutCommand(line)).toBe("start failed: command '/usr/bin/kvm …' failed: got timeout");
   expect(withoutCommand("command '/sbin/lvs -o name' failed: exit code 5")).toBe("command '/sbin/lvs -o name' failed: exit code 5");
@@ -78,7 +78,7 @@ test('an answer to an agent is capped and loses invisible characters, at any dep
   expect(harmless(said)).toEqual({ key: ['[2Jab', { note: 'one\ntwo' }, 5, null], long: `${'x'.repeat(4000)}… (1000 more characters)` });
 });
 
-test('an answer in which nothing is to change is not copied', () => {
+test('a harmless answer is not copied', () => {
   const rows = { columns: ['vmid', 'name'], rows: [[100, 'web1', null, true]], totals: { cpus: 4 } };
   expect(harmless(rows)).toBe(rows);
   for (const other of [
@@ -90,7 +90,7 @@ test('an answer in which nothing is to change is not copied', () => {
     expect(harmless(other)).not.toEqual(other);
 });
 
-test('JSON that people may look at shows what is invisible as escapes, and says the same', () => {
+test('JSON for people shows invisible characters as escapes, and parses to the same value', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 100 }), (text) => {
       const json = visibleJson({ [text]: text }, 2);
@@ -103,7 +103,7 @@ test('JSON that people may look at shows what is invisible as escapes, and says 
   expect(visibleJson('a\u3164\u115f\u1160\uffa0\u0378')).toBe('"a\\u3164\\u115f\\u1160\\uffa0\\u0378"');
 });
 
-test('texts of plain characters, which take a shorter path, come out as all others do', () => {
+test('texts of plain characters, which take a shorter path, give the same result', () => {
   const plain = fc.string({ unit: fc.constantFrom(...Array.from({ length: 95 }, (_, code) => String.fromCharCode(32 + code))) });
   fc.assert(
     fc.property(plain, (text) => {
@@ -114,7 +114,7 @@ test('texts of plain characters, which take a shorter path, come out as all othe
   );
 });
 
-test('the patterns of what is not seen are made for a text that may hold it, and not before', async () => {
+test('the patterns of invisible characters are made for the first text that may hold one', async () => {
   const made: string[] = [];
   vi.stubGlobal(
     'RegExp',

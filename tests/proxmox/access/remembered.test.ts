@@ -35,14 +35,14 @@ const audits = (one: ReturnType<typeof api>, paths = ['/vms/105']) => {
   return byLatePrivileges(one, paths, lacking, (missing) => missing.length === 0);
 };
 
-it('asks for a path once when several ask at the same time', async () => {
+it('requests a path once for several callers at the same time', async () => {
   const one = api({ '/vms/105': ['VM.Audit'] });
   const answers = await Promise.all([privilegesAt(one, '/vms/105'), privilegesAt(one, '/vms/105'), audits(one)]);
   expect(answers).toEqual([new Set(['VM.Audit']), new Set(['VM.Audit']), []]);
   expect(one.asked).toEqual(['/vms/105']);
 });
 
-it('asks for the privileges as they are now each time when the caller wants them so', async () => {
+it('requests the present privileges each time where the caller wants them', async () => {
   const rights: Record<string, string[]> = { '/vms/105': ['VM.Audit'] };
   const one = api(rights);
   await privilegesAt(one, '/vms/105');
@@ -50,7 +50,7 @@ it('asks for the privileges as they are now each time when the caller wants them
   expect(await privilegesAt(one, '/vms/105')).toEqual(new Set());
 });
 
-it('believes a granted privilege for 30 s, and then asks again', async () => {
+it('trusts a granted privilege for 30 s, then requests it again', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   const rights: Record<string, string[]> = { '/vms/105': ['VM.Audit'] };
   const one = api(rights);
@@ -63,7 +63,7 @@ it('believes a granted privilege for 30 s, and then asks again', async () => {
   expect(one.asked).toHaveLength(2);
 });
 
-it('asks again before it calls anything missing, and only for what it knew from before', async () => {
+it('requests again before it calls a privilege missing, but only paths from memory', async () => {
   const rights: Record<string, string[]> = {};
   const one = api(rights);
   expect(await audits(one)).toEqual(['/vms/105']);
@@ -73,7 +73,7 @@ it('asks again before it calls anything missing, and only for what it knew from 
   expect(one.asked).toEqual(['/vms/105', '/vms/106', '/vms/105']);
 });
 
-it('remembers no answer that did not come', async () => {
+it('does not remember a failure', async () => {
   const one = api({ '/vms/105': ['VM.Audit'] });
   await audits(one);
   one.fails = true;
@@ -83,7 +83,7 @@ it('remembers no answer that did not come', async () => {
   expect(one.asked).toHaveLength(3);
 });
 
-it('forgets, with what is asked at that moment', async () => {
+it('forgets privileges, and requests that are on their way', async () => {
   const rights: Record<string, string[]> = { '/vms/105': ['VM.Audit'] };
   const one = api(rights);
   let answer = () => {};
@@ -120,7 +120,7 @@ it.each([
   expect(changesRights({ stepId: 's1', method, path, params })).toBe(may);
 });
 
-it('tells from memory what storages show, and asks again before it says that one hides something', async () => {
+it('knows from memory which storages show a guest, and requests again before it calls one hidden', async () => {
   const rights: Record<string, string[]> = {
     '/vms/105': ['VM.Backup', 'VM.Config.Disk'],
     '/storage/nas': ['Datastore.Audit', 'Datastore.AllocateSpace'],

@@ -104,7 +104,7 @@ test('a dry run refuses a pool that does not exist, with those that the token ma
   expect(sent()).toEqual([]);
 });
 
-test('a pool in which the token may make no guests is a missing right', async () => {
+test('a pool in which the token may create no guests is a missing right', async () => {
   const { refused, cluster } = await withRights(ALL);
   await asRoot(cluster, 'POST', '/pools', { poolid: 'other' });
   expect(await refused('create_vm', { name: 'app1', pool: 'other' })).toMatchObject({
@@ -113,7 +113,7 @@ test('a pool in which the token may make no guests is a missing right', async ()
   });
 });
 
-test('a backup that the token may not make is refused before a human is asked', async () => {
+test('a backup that the token may not make fails before a human is asked', async () => {
   const { refused, sent } = await withRights({ ...ALL, '/storage/local': STORE });
   const error = await refused('delete_vm', { vmid: 104, backup_storage: 'local' });
   expect(error).toMatchObject({
@@ -171,7 +171,7 @@ test('"no backup" is said only to a token that could have seen one', async () =>
   expect(warnings(seeing)).toContain('no backup on the storages this token can see (local)');
 });
 
-test('a policy that asks for a backup says which right is missing to see one', async () => {
+test('a policy that requires a backup names the right that is missing to see one', async () => {
   const policy = { ...NO_POLICY, rules: [{ match: { operation: ['delete_vm'] }, requireBackupWithin: 86_400 }] };
   const { refused } = await withRights({ ...ALL, '/storage/local': STORE }, { policy });
   expect(await refused('delete_vm', { vmid: 104 })).toMatchObject({

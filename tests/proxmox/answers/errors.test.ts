@@ -50,7 +50,7 @@ describe('recorded refusals', () => {
     expect(error.hint).toContain('PROXMOX_HOST');
   });
 
-  it('are the same without a body: older servers say it in the status line only', () => {
+  it('have the same meaning without a body: older servers write it into the status line only', () => {
     for (const one of refusals.filter((one) => one.status === 500)) {
       expect(refusalOf({ ...one, body: '' }, { ...one, tokenId }).error.code, one.reason).toBe(one.code);
     }
@@ -140,15 +140,15 @@ describe('a missing privilege', () => {
     expect(asked(path, params).details?.missing).toEqual([missing]);
   });
 
-  it('stays unnamed when nothing tells', () => {
+  it('stays unnamed when Proxmox does not name it', () => {
     expect(refuse(403, 'Permission check failed')).toMatchObject({ code: 'permission_denied', message: 'Permission check failed.' });
   });
 
-  it('is not what a refusal of every token means', () => {
+  it('is not the meaning of a refusal of every token', () => {
     expect(refuse(403, 'Permission check failed (user != root@pam)\n').code).toBe('not_possible');
   });
 
-  it('of a guest that may not exist is said so only where the guest cannot be seen', () => {
+  it('mentions that the guest may not exist only where the token cannot see it', () => {
     const words = 'A guest that does not exist looks the same';
     expect(refuse(403, 'Permission check failed (/vms/105, VM.Audit)').message).toContain(words);
     expect(refuse(403, 'Permission check failed (/vms/105, VM.PowerMgmt)').message).not.toContain(words);

@@ -17,7 +17,7 @@ async function answering(...answers: Behaviour[]) {
 }
 const web = (cpu: number) => ({ data: [{ type: 'qemu', vmid: 100, node: 'pve', name: 'web', status: 'running', cpu }] });
 
-it('a list that says the same as before is asked for, and neither parsed nor read again', async () => {
+it('an unchanged list is requested, but neither parsed nor read again', async () => {
   const { server, client, close } = await answering(web(0.1), web(0.1), web(0.2), web(0.1));
   const seen = [await listGuests(client), await listGuests(client), await listGuests(client), await listGuests(client)];
   expect(server.received.length).toBe(4);
@@ -34,7 +34,7 @@ it('lists with other parameters are other lists', async () => {
   await close();
 });
 
-it('an answer that is refused is refused each time by an error of its own, and the list before it is not answered instead', async () => {
+it('each refused answer gives an error of its own, and never the list before it', async () => {
   const garbage = { status: 200, body: '<html>' };
   const { client, close } = await answering(web(0.1), garbage, garbage, { data: 'no list' }, web(0.1));
   const first = await client.get('/cluster/resources');
@@ -54,7 +54,7 @@ const pending = (cores: number) => ({
   ],
 });
 
-it('a configuration that says the same as before is asked for, and not read again', async () => {
+it('an unchanged configuration is requested, but not read again', async () => {
   const { server, client, close } = await answering(pending(1), pending(1), pending(2));
   const seen = [await readGuest(client, at), await readGuest(client, at), await readGuest(client, at)];
   expect(server.received.length).toBe(3);
@@ -70,7 +70,7 @@ it('the same configuration under another VMID is another guest', async () => {
   await close();
 });
 
-it('snapshots that are the same as before are asked for, and not read again', async () => {
+it('unchanged snapshots are requested, but not read again', async () => {
   const list = (...names: string[]) => ({ data: ['current', ...names].map((name) => ({ name })) });
   const { server, client, close } = await answering(list(), list(), list('before'));
   const seen = [await readSnapshots(client, at), await readSnapshots(client, at), await readSnapshots(client, at)];
@@ -80,7 +80,7 @@ it('snapshots that are the same as before are asked for, and not read again', as
   await close();
 });
 
-it('the answers to 500 questions are kept, and the oldest goes first', () => {
+it('the answers to 500 requests are kept, and the oldest goes first', () => {
   const words = createLastWords();
   let parsed = 0;
   const ask = (question: number, body = 'same') => words.read(String(question), body, () => ++parsed);

@@ -68,7 +68,7 @@ describe.each(CALLS)('an answer that Proxmox never gives, to a read of %s', (ope
   });
   afterAll(() => world.close());
 
-  it.each(BODIES)('is told as such, never as a fault of this server or of the arguments: %s', async (body) => {
+  it.each(BODIES)('becomes an error about the answer, not about this server or the arguments: %s', async (body) => {
     const told: string[] = [];
     for (const path of paths) {
       if (isRefused(path, body)) {
@@ -140,7 +140,7 @@ describe('a value that no calculation, no clock and no address can use', () => {
   ])('GET %s %j is an answer like others', (path, data) => {
     expect(shaped(path, data)).toBe(data);
   });
-  it('is told as such by the tools that calculate with it', async () => {
+  it('becomes an error of the tools that calculate with it', async () => {
     const world = await openWorld();
     try {
       for (const [path, row, operation, args] of [
@@ -170,7 +170,7 @@ describe('a value that no calculation, no clock and no address can use', () => {
 describe('a row of the list of guests', () => {
   const guest = { id: 'qemu/100', type: 'qemu', vmid: 100, node: 'pve', name: 'web1', status: 'running' };
   const answer = (changes: object) => shaped('/cluster/resources', [guest, { ...guest, vmid: 101, ...changes }]);
-  it('is kept as it is where all texts are texts', () => {
+  it('stays as it is where all texts are texts', () => {
     expect(answer({ tags: 'a;b', pool: 'prod' })).toEqual([guest, { ...guest, vmid: 101, tags: 'a;b', pool: 'prod' }]);
   });
   it.each([

@@ -56,20 +56,20 @@ it('takes all privileges of an expression, or one of them where it says any', ()
   expect(lacking(perm('/', ['A', 'B'], 'any', 1), {}, { '/': ['B'] })).toEqual([]);
 });
 
-it('leaves out an alternative whose parameter is not sent, and tells the narrow one of those that are', () => {
+it('leaves out an alternative whose parameter is not sent, and names the narrowest of the others', () => {
   const check = ['or', perm('/vms/{newid}', ['VM.Allocate']), perm('/pool/{pool}', ['VM.Allocate'], 'require_param', 'pool')];
   expect(lacking(check, { newid: '7' })).toEqual([{ path: '/vms/7', privileges: ['VM.Allocate'] }]);
   expect(lacking(check, { newid: '7', pool: 'p' })).toEqual([{ path: '/pool/p', privileges: ['VM.Allocate'] }]);
   expect(lacking(check, { newid: '7', pool: 'p' }, { '/vms/7': ['VM.Allocate'] })).toEqual([]);
 });
 
-it('refuses nothing for what it cannot tell: rights that depend on the user, a path that is not filled, privileges that cannot be read', () => {
+it('refuses nothing that it cannot know: rights by user, a path that is not filled, privileges that cannot be read', () => {
   expect(lacking(['or', ['userid-param', 'self'], perm('/', ['A'])], {})).toEqual([]);
   expect(lacking(perm('/x/{absent}', ['A']), {})).toEqual([]);
   expect(unmet({ path: '/', anyOf: ['A'] }, () => undefined)).toEqual([]);
 });
 
-it('tells each missing privilege once', () => {
+it('names each missing privilege once', () => {
   const one: Need = {
     all: [
       { path: '/s', anyOf: ['A', 'B'] },
@@ -91,7 +91,7 @@ it('asks for no privilege that the version does not have', async () => {
   expect(unmet(await needFor(nic, api, known), rights)).toEqual([{ path: '/sdn/zones/localnetwork/vmbr0', privileges: ['SDN.Use'] }]);
 });
 
-it('says nothing about a bridge that may be a VNet: its zone decides, and its name does not tell it', async () => {
+it('demands nothing for a bridge that may be a VNet, whose zone its name does not tell', async () => {
   const nic = { method: 'PUT', path: '/nodes/pve/qemu/105/config', params: { net0: 'virtio,bridge=tenant1' } };
   expect(unmet(await needFor(nic, api, known), () => new Set(['VM.Config.Network']))).toEqual([]);
 });

@@ -139,7 +139,7 @@ describe('SSH keys', () => {
   });
 });
 
-it('a private key among the SSH keys is told to be one, and that it has to be replaced', () => {
+it('a private key among the SSH keys is refused as such, with the advice to replace it', () => {
   const pasted = '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----';
   expect(() => encodeSshKeys(pasted)).toThrow(
     expect.objectContaining({

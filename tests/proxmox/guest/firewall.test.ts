@@ -29,7 +29,7 @@ it('reads options with the defaults of Proxmox, rules in their order, and the di
   ]);
 });
 
-it('gives each rule a key of its own, the same whatever stands before it', async () => {
+it('gives each rule a key of its own, which rules before it do not change', async () => {
   const { rules } = await read();
   const keys = ruleKeys(rules);
   expect(new Set(keys).size).toBe(4);
@@ -37,7 +37,7 @@ it('gives each rule a key of its own, the same whatever stands before it', async
   expect(ruleKeys(rules.map((rule) => ({ ...rule, enable: '1', comment: 'x', log: 'info' })))).toEqual(keys);
 });
 
-it('a list as it was sent has the content of the list as Proxmox answers it, and no other one has', () => {
+it('the content of a list is the same as sent and as Proxmox answers it, and differs for other lists', () => {
   const sent = RULES.map(({ digest: _digest, pos, enable, ...rule }) => ({
     ...rule,
     pos: String(pos),

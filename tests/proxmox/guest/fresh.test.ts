@@ -45,11 +45,11 @@ describe('a guest that the cluster lists without name and state', () => {
     expect(answer.vms[1]).toMatchObject({ vmid: 106, name: '', status: 'unknown' });
     expect(requests).not.toContain('/nodes/pve2/qemu');
   });
-  test('is told with its state by a create of the same name', async () => {
+  test('is found with its state by a create of the same name', async () => {
     const { ctx } = await openWorld({ guests: [fresh] });
     expect((await planIn(ctx, 'create_vm', { name: 'web1' })).existing).toMatchObject({ vmid: 105, status: 'running' });
   });
-  test('nor does a create answer an old state that the list still shows', async () => {
+  test('never answers a create with an old state that the list still shows', async () => {
     const { ctx } = await openWorld({ guests: [{ ...webServer, listedAs: 'stopped' }] });
     expect((await planIn(ctx, 'create_vm', { name: 'web1' })).existing).toMatchObject({ status: 'running' });
   });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
 import { listGuests } from '../../../src/proxmox/guest/guests.ts';
 
-it('does not take for a name what Proxmox shows while a guest has none yet', async () => {
+it('ignores the placeholder that Proxmox shows for a guest without a name', async () => {
   const rows = [
     { vmid: 108, type: 'qemu', node: 'pve', name: 'VM 108' },
     { vmid: 109, type: 'lxc', node: 'pve', name: 'CT109' },

@@ -54,7 +54,7 @@ it('reads no more than 32 MiB of an answer, packed or not', async () => {
       message: `GET ${path}: the answer is larger than 32 MiB.`,
     });
   }
-  // A change was received: what its answer says cannot be told.
+  // The server received the change, and its answer cannot be read.
   expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: 'the answer is larger than 32 MiB' });
 }, 60_000);
 
@@ -110,7 +110,7 @@ it('sends a change with the length of its body, an empty one too, and a DELETE w
   ]);
 });
 
-it('takes bytes that came unasked on an idle connection for no answer', async () => {
+it('does not take unrequested bytes on an idle connection for an answer', async () => {
   let times = 0;
   let closed = () => {};
   const ended = new Promise<void>((resolve) => {
@@ -132,7 +132,7 @@ it('takes bytes that came unasked on an idle connection for no answer', async ()
   expect(await client.get('/version')).toBe('own 2');
 });
 
-it('ends what is under way when it is closed, and sends nothing afterwards', async () => {
+it('ends exchanges under way when it is closed, and sends nothing afterwards', async () => {
   const { client, server } = await open(() => 'silence');
   const hanging = client.get('/nodes').catch((error: unknown) => error);
   await expect.poll(() => server.received.length).toBe(1);
@@ -165,7 +165,7 @@ it.each([
   expect(error).toMatchObject({ code: 'proxmox_refused', message: expect.stringMatching(/^GET \/nodes: the [^\n]+\.$/) });
   expect((error as Error).message).toContain(words);
   expect(server.received).toHaveLength(1);
-  // A change was received: what its answer says cannot be told.
+  // The server received the change, and its answer cannot be read.
   expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: expect.stringContaining(words) });
   expect(server.received).toHaveLength(2);
 });

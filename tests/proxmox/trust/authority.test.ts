@@ -7,10 +7,10 @@ import { withSimulator } from '../../helpers/simulator.ts';
 
 const pinOf = (fingerprint: string): Pin => ({ kind: 'ca', pem: '', fingerprint, since: '2026-01-01T00:00:00.000Z' });
 
-describe('the authority by which a cluster is told from others', () => {
+describe('the authority that identifies a cluster', () => {
   const cluster = withSimulator();
 
-  it('is the one that the cluster made for itself, whatever vouches for its certificate', async () => {
+  it('is the cluster’s own, whatever vouches for its certificate', async () => {
     const own = new X509Certificate(cluster().simulator.ca).fingerprint256;
     expect(await authorityOf(cluster().open(), undefined)).toBe(own);
     const leaf: Pin = { kind: 'leaf', fingerprints: [cluster().simulator.fingerprint], since: '' };
@@ -22,7 +22,7 @@ describe('the authority by which a cluster is told from others', () => {
     expect(cluster().requests).toEqual([]);
   });
 
-  it('is told by another node where one does not answer, and is unknown where none does', async () => {
+  it('comes from another node where one does not answer, and is unknown where none does', async () => {
     cluster().simulator.faults.add({ match: { path: '/nodes/pve/certificates/info$' }, action: 'status', status: 595, reason: 'no route' });
     expect(await authorityOf(cluster().open(), undefined)).toBe(new X509Certificate(cluster().simulator.ca).fingerprint256);
     cluster().simulator.faults.add({ match: { path: '/certificates/info$' }, action: 'status', status: 595, reason: 'no route' });

@@ -35,7 +35,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A node that shows this certificate and tells this authority. */
+/** A node that shows this certificate and names this authority. */
 async function node(
   certificate: Certificate,
   ca: Authority = cluster,
@@ -112,18 +112,18 @@ describe('fingerprint', () => {
 });
 
 describe('CA file', () => {
-  it('accepts what it signed, for this host', async () => {
+  it('accepts a certificate that it signed for this host', async () => {
     const server = await node(leaf);
     for (const verifySsl of [true, false])
       expect(await open([server], { caFile: cluster.file, verifySsl }).get('/version')).toBe('content');
   });
 
-  it('refuses what it did not sign', async () => {
+  it('refuses a certificate that it did not sign', async () => {
     const server = await node(foreign);
     await refused(server, open([server], { caFile: cluster.file }), 'certificate_untrusted');
   });
 
-  it('refuses what it signed for another host', async () => {
+  it('refuses a certificate that it signed for another host', async () => {
     const server = await node(cluster.issue({ san: 'IP:192.0.2.7,DNS:other' }));
     await refused(server, open([server], { caFile: cluster.file }), 'certificate_untrusted');
   });
@@ -143,7 +143,7 @@ it('PROXMOX_VERIFY_SSL pins nothing and refuses what no authority of the system 
 });
 
 describe('first use', () => {
-  it('pins the authority of the cluster, says so once, and asks no more afterwards', async () => {
+  it('pins the authority of the cluster, reports it once, and does not ask again', async () => {
     const server = await node(leaf);
     const client = open([server]);
     expect(await Promise.all([client.get('/version'), client.get('/version')])).toEqual(['content', 'content']);
@@ -292,7 +292,7 @@ describe('looking at a certificate', () => {
     expect(server.received).toEqual([]);
   });
 
-  it('says when no server is there', async () => {
+  it('fails when no server is there', async () => {
     const server = await node(leaf);
     await server.close();
     await expect(inspectTls({ host: '127.0.0.1', port: server.port })).rejects.toMatchObject({ code: 'unreachable' });
