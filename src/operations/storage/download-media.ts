@@ -61,7 +61,7 @@ export const downloadMedia = defineOperation({
     if (known) return { ...common, ...alreadyThere(known, node, bytes, sum) };
     await refuseSecond(ctx.api, node, file.name);
     const sizeGib = bytes === undefined ? undefined : bytes / GIB;
-    if (sizeGib !== undefined) refuseFull(ctx, node, storage, sizeGib);
+    if (sizeGib !== undefined) refuseFull(ctx, { node, storage, needGib: sizeGib });
     const list = path`/nodes/${node}/storage/${storage.storage}/content`;
     const listed = (is: 'present' | 'absent'): Condition => ({
       ...{ kind: 'listed', path: list, params: { content: args.content }, row: { volid }, is },

@@ -270,7 +270,7 @@ describe('where it goes', () => {
     expect((await refusalOf(create({ net_bridge: 'vmbr7' }))).hint).toContain('vmbr0');
     expect((await create({}, bridges('vmbr4'))).after?.bridge).toBe('vmbr4');
     expect((await refusalOf(create({}, bridges('vmbr4', 'vmbr5')))).code).toBe('ambiguous');
-    expect(await refusalOf(create({}, bridges()))).toMatchObject({ code: 'not_possible', message: 'Bridge on pve: none exists.' });
+    expect(await refusalOf(create({}, bridges()))).toMatchObject({ code: 'not_possible', message: 'No bridge exists on pve.' });
     expect(await refusalOf(create({}, { ...bridges(), permissions: {} }))).toMatchObject({
       code: 'permission_denied',
       details: { missing: [{ path: '/sdn/zones/localnetwork/vmbr0', privileges: ['SDN.Use'] }] },

@@ -40,7 +40,7 @@ export function alreadySo({ guest, status }: Pick<Target, 'guest' | 'status'>, m
 }
 
 /** `already: true` when another client had done it a moment before. */
-export function alreadyOf(run: RunRecord): { already?: true } {
+function alreadyOf(run: RunRecord): { already?: true } {
   return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
 }
 
@@ -70,21 +70,15 @@ export function placeOf(run: RunRecord): GuestAt & { name: string } {
   return { vmid: demand?.vmid ?? 0, type, node: node ?? '', name: plainText(String(after?.name ?? ''), 80) };
 }
 
-/** The guests of a plan for several with their state now; empty for a plan about one. */
-function statusOfEach(api: ProxmoxReader, run: RunRecord): Promise<{ vmid: number; name: string; status: string }[]> {
-  return Promise.all(
-    (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
-      vmid,
-      name: plainText(name, 80),
-      status: await statusNow(api, { vmid, type, node }, run),
-    })),
-  );
-}
-
 /** The answer of a finished change of one guest or several, as the guests are now. */
 export async function reportOf(api: ProxmoxReader, run: RunRecord) {
   const { name, ...at } = placeOf(run);
-  const guests = await statusOfEach(api, run);
+  const guests = await Promise.all(
+    (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => {
+      const status = await statusNow(api, { vmid, type, node }, run);
+      return { vmid, name: plainText(name, 80), status };
+    }),
+  );
   return {
     ...(guests.length > 0 ? { guests } : {}),
     vmid: at.vmid,

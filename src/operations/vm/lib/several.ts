@@ -1,9 +1,11 @@
-import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import { present } from '../../../core/defined.ts';
+import { asError, fail } from '../../../core/errors/errors.ts';
+import { labelOf } from '../../../core/guest.ts';
 import { graver } from '../../../core/plan/effect.ts';
 import { inLane } from '../../../core/plan/parts.ts';
 import type { Plan, Step } from '../../../core/plan/plan.ts';
 import { counted } from '../../../core/text/text.ts';
-import { label, stillItself } from './target.ts';
+import { stillItself } from './target.ts';
 
 /**
  * The guests of a call that takes one or several, each once.
@@ -52,21 +54,15 @@ export async function planGuests(
 async function planEach(vmids: readonly number[], done: string, plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
   const tried = await Promise.allSettled(vmids.map(plan));
   const refused = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
-  const [first] = refused;
-  if (first && refused.length === 1) throw first.error;
-  if (first) failTogether(refused, { asked: vmids.length, done, code: first.error.code });
-  return tried.flatMap((t) => (t.status === 'fulfilled' ? [t.value] : []));
-}
-
-function failTogether(
-  refused: { vmid: number; error: ProxmoxMcpError }[],
-  { asked, done, code }: { asked: number; done: string; code: ErrorCode },
-): never {
-  const missing = refused.filter(({ error }) => error.code === 'guest_not_found').map(({ vmid }) => vmid);
-  if (missing.length === refused.length)
+  const [first, second] = refused;
+  if (!first) return tried.flatMap((t) => (t.status === 'fulfilled' ? [t.value] : []));
+  if (!second) throw first.error;
+  if (refused.every(({ error }) => error.code === 'guest_not_found')) {
+    const missing = refused.map(({ vmid }) => vmid);
     fail('guest_not_found', `No guests with the VMIDs ${missing.join(', ')} are visible.`, { details: { missing } });
+  }
   const list = refused.map(({ vmid, error }) => `${vmid} (${error.code})`).join(', ');
-  fail(code, `${refused.length} of ${asked} guests cannot be ${done}, and none was: ${list}.`, {
+  fail(first.error.code, `${refused.length} of ${vmids.length} guests cannot be ${done}, and none was: ${list}.`, {
     hint: 'Leave these guests out, or do what details.refused says about each. Then call again.',
     details: { refused: refused.map(({ vmid, error: { code, message, hint } }) => ({ vmid, code, message, hint })) },
   });
@@ -85,7 +81,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
     changes: [],
     before: byGuest(open, 'before'),
     after: byGuest(open, 'after'),
-    summary: `${verb} ${counted(open.length, 'guest')}: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
+    summary: `${verb} ${counted(open.length, 'guest')}: ${present(...open.map(nameOf)).join(', ')}`,
     effect: open.map((p) => p.effect).reduce(graver),
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
@@ -111,25 +107,22 @@ function checkedFirst({ target, steps }: Plan): Step[] {
 }
 
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */
-export function saidOnce(
-  plans: readonly Plan[],
-  textsOf: (plan: Plan) => readonly string[],
-  labelOf = ({ target }: Plan) => (target ? label({ identity: target }) : ''),
-): string[] {
+export function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readonly string[], of = nameOf): string[] {
   const holds = new Map<string, string[]>();
   for (const plan of plans) {
-    for (const text of textsOf(plan)) holds.set(text, [...(holds.get(text) ?? []), labelOf(plan)]);
+    for (const text of textsOf(plan)) holds.set(text, [...(holds.get(text) ?? []), of(plan)]);
   }
   const whose = (labels: readonly string[]) => (labels.length > 1 && labels.length === plans.length ? 'all of them' : labels.join(', '));
   return [...holds].map(([text, labels]) => `${whose(labels)}: ${text}`);
 }
 
+function nameOf({ target }: Plan): string {
+  return target ? labelOf(target) : '';
+}
+
 /** `web1 (105) status`: the sides of each guest under its name. */
 function byGuest(plans: readonly Plan[], side: 'before' | 'after'): NonNullable<Plan['before']> {
-  const entries = plans.flatMap((plan) =>
-    Object.entries(plan[side] ?? {}).map(
-      ([key, value]) => [plan.target ? `${label({ identity: plan.target })} ${key}` : key, value] as const,
-    ),
+  return Object.fromEntries(
+    plans.flatMap((plan) => Object.entries(plan[side] ?? {}).map(([key, value]) => [`${nameOf(plan)} ${key}`.trimStart(), value])),
   );
-  return Object.fromEntries(entries);
 }

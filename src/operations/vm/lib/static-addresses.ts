@@ -1,6 +1,6 @@
 import { defined } from '../../../core/defined.ts';
+import { labelOf } from '../../../core/guest.ts';
 import { ipVersion, isLinkLocal, isOfNoHost, networks, sameAddress, staysHere } from '../../../core/network.ts';
-import { plainText } from '../../../core/text/text.ts';
 import { type Addresses, addressesOf } from '../../../proxmox/guest/addresses.ts';
 import { type GuestRow, guestPath, readGuest } from '../../../proxmox/guest/guests.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
@@ -100,9 +100,9 @@ async function configuredIn(api: OperationContext['api'], guest: GuestRow, wante
     .flatMap(([key, text]) => staticIn(key, text));
   return wanted.flatMap(({ key, address }) => {
     if (has.some((other) => sameAddress(other.address, address)))
-      return [`${key}: ${address} is configured in ${nameOf(guest)} too: ${TWICE}`];
+      return [`${key}: ${address} is configured in ${labelOf(guest)} too: ${TWICE}`];
     const leads = has.some(({ gateway }) => gateway !== undefined && sameAddress(gateway, address));
-    return leads ? [`${key}: ${address} is the gateway of ${nameOf(guest)}: it belongs to a router`] : [];
+    return leads ? [`${key}: ${address} is the gateway of ${labelOf(guest)}: it belongs to a router`] : [];
   });
 }
 
@@ -110,18 +110,15 @@ async function usedBy(api: OperationContext['api'], guest: GuestRow, wanted: rea
   const has = await addressesNow(api, guest);
   return wanted
     .filter(({ address }) => has.some((other) => sameAddress(other, address)))
-    .map(({ key, address }) => `${key}: ${nameOf(guest)} uses ${address} now: ${TWICE}`);
-}
-
-function nameOf({ name, vmid }: GuestRow): string {
-  return `${plainText(name, 80) || 'a guest'} (${vmid})`;
+    .map(({ key, address }) => `${key}: ${labelOf(guest)} uses ${address} now: ${TWICE}`);
 }
 
 /** An inside that does not answer is not worth a wait: it is asked for a warning. */
 async function addressesNow(api: OperationContext['api'], guest: GuestRow): Promise<string[]> {
   const signal = AbortSignal.timeout(INSIDE_MS);
   const soon = { get: <T>(path: string, params?: Record<string, string | number>) => api.get<T>(path, params, { signal }) };
-  const read = async (): Promise<Addresses> => addressesOf(soon, await readGuest(soon, guest));
-  const { ip_addresses = [], other_addresses = [] } = await read().catch((): Addresses => ({}));
+  const { ip_addresses = [], other_addresses = [] } = await readGuest(soon, guest)
+    .then((found) => addressesOf(soon, found))
+    .catch((): Addresses => ({}));
   return [...ip_addresses, ...other_addresses];
 }

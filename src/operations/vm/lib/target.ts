@@ -29,12 +29,16 @@ export interface Target {
 /** @throws guest_not_found */
 export async function readTarget(api: ProxmoxReader, vmid: number): Promise<Target> {
   const row = await locate(api, vmid);
+  return { row, ...(await readAt(api, row)) };
+}
+
+async function readAt(api: ProxmoxReader, row: GuestRow): Promise<Omit<Target, 'row'>> {
   const [guest, snapshots, status] = await Promise.all([readGuest(api, row), readSnapshots(api, row), readStatus(api, row)]);
-  return { row, guest, snapshots, status, running: status.status === 'running' };
+  return { guest, snapshots, status, running: status.status === 'running' };
 }
 
 /** The part of a target that the guest itself tells, which is enough for a start. Its pool is known only where the cluster was asked for it. */
-export type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
+type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
 
 /**
  * A target read where it was last seen, for changes that need nothing of the cluster's list: a known guest costs the same in a fleet of any
@@ -42,10 +46,7 @@ export type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
  * @throws guest_not_found
  */
 export function readNearTarget(api: ProxmoxReader, vmid: number): Promise<NearTarget> {
-  return atItsPlace(api, vmid, async (row, isFresh) => {
-    const [guest, snapshots, status] = await Promise.all([readGuest(api, row), readSnapshots(api, row), readStatus(api, row)]);
-    return { guest, snapshots, status, running: status.status === 'running', ...(isFresh ? { row } : {}) };
-  });
+  return atItsPlace(api, vmid, async (row, isFresh) => ({ ...(await readAt(api, row)), ...(isFresh ? { row } : {}) }));
 }
 
 /** `web1 (105)`, for texts that humans read. */

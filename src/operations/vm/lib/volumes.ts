@@ -4,15 +4,15 @@ import { sightOf } from '../../../proxmox/access/visibility.ts';
 import { type Backups, backupsFrom } from '../../../proxmox/backups.ts';
 import { type Disk, disksOf } from '../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
-import { isDisk, listStorages, listVolumes, takesDisks } from '../../../proxmox/storage.ts';
+import { isDisk, listStorages, listVolumes, takesDisks, type Volume } from '../../../proxmox/storage.ts';
 
 /** A volume, with its size in GiB where the configuration or the storage tells it. */
-export interface Sized {
+interface Sized {
   volid: string;
   sizeGib?: number;
 }
 
-export interface OwnVolumes {
+interface OwnVolumes {
   /**
    * The volumes that Proxmox frees with the guest: those of its configuration that it owns, also pending ones, and the memory of its
    * hibernation and snapshots.
@@ -60,21 +60,15 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
   const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
   const extra = mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)));
   const others = new Set(extra.map((v) => nameOf(v.volid)));
+  const isClone = ({ vmid, volid, parent = '' }: Volume) => vmid !== at.vmid && (base.test(parent) || base.test(volid));
+  const clones = guest.template ? volumes.filter(isClone).flatMap(({ vmid }) => vmid ?? []) : [];
   return {
     freed: freed.map(sized),
     untouched: named.filter((d) => !owned(d) && !others.has(nameOf(d.volid))).map(sized),
     extra: extra.map(sized),
     partly: storages.some((s) => takesDisks(s) && !showing.includes(s.storage)),
     backups,
-    clones: guest.template
-      ? [
-          ...new Set(
-            volumes.flatMap((v) =>
-              v.vmid !== undefined && v.vmid !== at.vmid && (base.test(v.parent ?? '') || base.test(v.volid)) ? [v.vmid] : [],
-            ),
-          ),
-        ]
-      : [],
+    clones: [...new Set(clones)],
   };
 }
 

@@ -1,6 +1,6 @@
+import { labelOf } from '../../../core/guest.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
 import { planGuests, type Words } from '../lib/several.ts';
-import { label } from '../lib/target.ts';
 import type { Moves } from './plan-moves.ts';
 
 const WORDS: Words = {
@@ -33,7 +33,7 @@ export async function assemble({ plans, refused, capacity }: Moves, vmids: reado
 
 /** A line for each guest: `web1 (100): on pve → on pve2 (live), copies scsi0 16 GiB to local-lvm`. */
 function sidesOf(made: readonly Plan[]): Pick<Plan, 'before' | 'after'> {
-  const moving = made.flatMap((plan) => (plan.target && !plan.existing ? [{ of: label({ identity: plan.target }), plan }] : []));
+  const moving = made.flatMap((plan) => (plan.target && !plan.existing ? [{ of: labelOf(plan.target), plan }] : []));
   return {
     before: Object.fromEntries(moving.map(({ of, plan }) => [of, `on ${plan.before?.node}`])),
     after: Object.fromEntries(moving.map(({ of, plan }) => [of, lineOf(plan)])),

@@ -6,12 +6,12 @@ import type { StorageRow } from '../../../proxmox/storage.ts';
 import type { Copied, Mover } from './mover.ts';
 
 /** A reason why a guest cannot leave its node, and the next step. */
-export interface Obstacle {
+interface Obstacle {
   why: string;
   hint: string;
 }
 
-export interface Around {
+interface Around {
   /** Storages of the node that the guest is on, as far as the token sees them. */
   storages: readonly StorageRow[];
   replications: readonly Replication[];
@@ -85,27 +85,24 @@ function copyObstacles({ target, how }: Mover, { volid, storage, snapshots }: Co
   const type = storages.find((s) => s.storage === storage)?.type;
   const name = plainText(volid, 100);
   const owner = disks.find((d) => d.volid === volid)?.owner;
-  const found: Obstacle[] = [];
-  if (owner !== undefined && owner !== at.vmid)
-    found.push({ why: `${name} belongs to guest ${owner}`, hint: 'Ask the operator to detach it.' });
-  if (type !== undefined && !COPIED_TYPES.includes(type)) {
-    found.push({
-      why: `${name} is on a ${type} storage, which Proxmox does not copy to another node`,
-      hint: 'Move the disk to another storage first.',
-    });
-  }
-  if (/:(?:\d+\/)?base(?:vol)?-\d+-[^/]+\/./.test(volid)) {
-    found.push({
+  return present(
+    owner !== undefined && owner !== at.vmid && { why: `${name} belongs to guest ${owner}`, hint: 'Ask the operator to detach it.' },
+    type !== undefined &&
+      !COPIED_TYPES.includes(type) && {
+        why: `${name} is on a ${type} storage, which Proxmox does not copy to another node`,
+        hint: 'Move the disk to another storage first.',
+      },
+    /:(?:\d+\/)?base(?:vol)?-\d+-[^/]+\/./.test(volid) && {
       why: `${name} is a linked clone of a disk on ${at.node}`,
       hint: 'Move the disk to another storage first, which makes it a full copy.',
-    });
-  }
-  if (used.has(volid)) found.push({ why: `linked clones stand on ${name}`, hint: 'Leave the template where its clones are.' });
-  if (snapshots.length > 0 && !goesWithSnapshots(at.type, how, type, volid)) {
-    const hint = `Delete them with delete_snapshot${how === 'live' ? ', or stop the VM first' : ''}.`;
-    found.push({ why: `${name} has snapshots (${listed(snapshots)}) that cannot be copied`, hint });
-  }
-  return found;
+    },
+    used.has(volid) && { why: `linked clones stand on ${name}`, hint: 'Leave the template where its clones are.' },
+    snapshots.length > 0 &&
+      !goesWithSnapshots(at.type, how, type, volid) && {
+        why: `${name} has snapshots (${listed(snapshots)}) that cannot be copied`,
+        hint: `Delete them with delete_snapshot${how === 'live' ? ', or stop the VM first' : ''}.`,
+      },
+  );
 }
 
 /** Of an unknown type of storage Proxmox says it in the task. */

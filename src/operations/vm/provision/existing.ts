@@ -1,6 +1,6 @@
 import { defined } from '../../../core/defined.ts';
 import { fail, ifAllowed } from '../../../core/errors/errors.ts';
-import type { GuestType } from '../../../core/guest.ts';
+import { type GuestType, labelOf } from '../../../core/guest.ts';
 import { nothingToSend, type Plan } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -47,16 +47,16 @@ export async function findExisting(ctx: OperationContext, guests: readonly Guest
   }
   const hit = numbered ?? named[0];
   if (named[0] && numbered && named[0].vmid !== numbered.vmid) {
-    fail('conflict', `The name ${wanted.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${nameOf(numbered)}.`);
+    fail('conflict', `The name ${wanted.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${labelOf(numbered)}.`);
   }
   if (!hit) return none(ctx, wanted);
-  if (hit.vmid === wanted.source)
-    fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
+  const of = labelOf(hit);
+  if (hit.vmid === wanted.source) fail('conflict', `${of} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
   if (hit.type !== (wanted.type ?? 'qemu'))
-    fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a ${hit.type === 'lxc' ? 'container' : 'VM'}.`, {
+    fail('conflict', `${of} is a ${hit.type === 'lxc' ? 'container' : 'VM'}.`, {
       hint: 'Choose another name or VMID.',
     });
-  if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
+  if (hit.template) fail('conflict', `${of} is a template.`);
   // A token of a pool may not read a guest while it is being created.
   const [guest, status] = await Promise.all([
     ifAllowed(readGuest(ctx.api, hit), undefined),
@@ -94,10 +94,6 @@ async function withFresh(ctx: OperationContext, guests: readonly GuestRow[]): Pr
     ...guests.map((g) => (g.name === '' ? { ...g, name: ctx.fresh.find((f) => f.vmid === g.vmid)?.name ?? '' } : g)),
     ...there.flat().map((f): GuestRow => ({ ...f, status: 'unknown', template: false, tags: [] })),
   ];
-}
-
-function nameOf(row: GuestRow): string {
-  return row.name === '' ? `guest ${row.vmid}` : plainText(row.name, 80);
 }
 
 /**

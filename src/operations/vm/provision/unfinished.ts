@@ -11,7 +11,7 @@ import type { OperationContext } from '../../define.ts';
 import { label, refuseLocked } from '../lib/target.ts';
 
 /** The steps that an own run left undone on a guest. */
-export interface Unfinished {
+interface Unfinished {
   run: RunRecord;
   left: RequestStep[];
   /** The outcome of some step is not known: nothing may be sent before it is. */

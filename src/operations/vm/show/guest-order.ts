@@ -2,7 +2,7 @@ import { fail } from '../../../core/errors/errors.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
 export const SORTS = ['cpu', 'memory', 'disk', 'uptime'] as const;
-export type Sort = (typeof SORTS)[number];
+type Sort = (typeof SORTS)[number];
 
 /** By what guests are sorted. Memory is what is used, and among equals what is configured. */
 const GAUGES: Record<Sort, (g: GuestRow) => number> = {
@@ -12,7 +12,7 @@ const GAUGES: Record<Sort, (g: GuestRow) => number> = {
   uptime: (g) => g.uptimeSeconds ?? 0,
 };
 
-export interface Order {
+interface Order {
   sort?: Sort | undefined;
   ascending?: boolean | undefined;
 }

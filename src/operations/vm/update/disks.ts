@@ -152,7 +152,7 @@ async function growth({ ctx, target: { guest }, suffix }: Entry, found: Disk, gi
     fail('not_possible', `${slot} of ${label(guest)} has ${sizeGib} GiB. Disks only grow.`, { hint: `Ask for more than ${sizeGib}.` });
   }
   const storage = (await listStorages(ctx.api, at.node)).find((s) => s.storage === found.storage);
-  if (storage) refuseFull(ctx, at.node, storage, gib - sizeGib);
+  if (storage) refuseFull(ctx, { node: at.node, storage, needGib: gib - sizeGib });
   const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
   const large: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib };
   return facet({

@@ -2,9 +2,10 @@ import { present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
-import { guestPath, listGuests } from '../../../proxmox/guest/guests.ts';
+import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listStorages } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
+import { guestRequest } from '../lib/guest-request.ts';
 import { addressesInUse } from '../lib/static-addresses.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type CloudInit, cloudInitParams } from '../provision/cloud-init/cloud-init.ts';
@@ -59,24 +60,13 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
   const may = !running || (await missingPrivileges(ctx.api, [{ path: `/vms/${at.vmid}`, anyOf: ['VM.Config.Cloudinit'] }])).length === 0;
   const addresses = addressesOfCloudInit(values).filter(({ key }) => key in set);
   const inUse = addresses.length > 0 ? await addressesInUse(ctx, addresses, await listGuests(ctx.api), at.vmid) : [];
+  const purpose = `renew the cloud-init drive of ${of}`;
   const shown = (key: string) => (key === 'cipassword' ? 'set' : plainText(String(set[key]), 80));
   return facet({
     changes: [{ keys, text: `cloud-init ${keys.join(', ')}` }],
     set,
     has: Object.fromEntries(keys.filter((key) => key !== 'cipassword').map((key) => [key, String(set[key])])),
-    steps:
-      running && may
-        ? [
-            () => ({
-              kind: 'request',
-              id: 'regenerate',
-              method: 'PUT',
-              path: `${guestPath(at)}/cloudinit`,
-              params: {},
-              purpose: `renew the cloud-init drive of ${of}`,
-            }),
-          ]
-        : [],
+    steps: running && may ? [() => guestRequest(at, { id: 'regenerate', method: 'PUT', path: '/cloudinit', purpose })] : [],
     before: Object.fromEntries(keys.map((key) => [key, key === 'cipassword' ? 'hidden' : plainText(config[key] ?? 'unset', 80)])),
     after: Object.fromEntries(keys.map((key) => [key, shown(key)])),
     warnings: present(

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { fail } from '../../../core/errors/errors.ts';
 import { plainText } from '../../../core/text/text.ts';
-import { type GuestAt, listGuests } from '../../../proxmox/guest/guests.ts';
+import { type Guest, listGuests } from '../../../proxmox/guest/guests.ts';
 import { formatProperties, type Properties, parseNet, parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import type { OperationContext } from '../../define.ts';
 import { containerAddress } from '../lib/container-address.ts';
@@ -63,13 +63,8 @@ async function nicFacet(ctx: OperationContext, { guest, running }: Target, args:
     const slot = args.nic ?? fail('invalid_arguments', 'The entry in nics that removes a NIC needs nic.');
     const was = plainText(config[slot] ?? '', 200);
     return facet({
-      ...{
-        changes: [{ keys: [slot], text: `remove ${slot} (${was})` }],
-        remove: [slot],
-        has: { [slot]: null },
-        before: { [slot]: was },
-        after: { [slot]: null },
-      },
+      changes: [{ keys: [slot], text: `remove ${slot} (${was})` }],
+      ...{ remove: [slot], has: { [slot]: null }, before: { [slot]: was }, after: { [slot]: null } },
       ...{ raises: live, undo: [`add it again: ${was}`] },
     });
   }
@@ -78,13 +73,14 @@ async function nicFacet(ctx: OperationContext, { guest, running }: Target, args:
   const isNew = config[slot] === undefined;
   if (isNew || args.bridge !== undefined) {
     const { bridge } = await chooseBridge(ctx.api, at.node, args.bridge);
-    return written(at, slot, config[slot], { ...args, bridge }, isNew ? [] : live);
+    return written(guest, slot, { ...args, bridge }, isNew ? [] : live);
   }
-  return written(at, slot, config[slot], args, live);
+  return written(guest, slot, args, live);
 }
 
-function written({ type }: GuestAt, slot: string, was: string | undefined, args: Nic, raises: Facet['raises']): Facet {
-  const { head, options } = type === 'qemu' ? ofVm(was) : ofContainer(was, slot);
+function written({ at, config }: Guest, slot: string, args: Nic, raises: Facet['raises']): Facet {
+  const was = config[slot];
+  const { head, options } = at.type === 'qemu' ? ofVm(was) : ofContainer(was, slot);
   const changes: Record<string, string | undefined> = {
     ...(args.bridge === undefined ? {} : { bridge: args.bridge }),
     ...(args.vlan === undefined ? {} : { tag: args.vlan === 0 ? undefined : String(args.vlan) }),

@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Params } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -5,7 +6,7 @@ import { formatProperties, parseProperties } from '../../../proxmox/guest/proper
 import { label, type Target } from '../lib/target.ts';
 import { type Facet, facet } from './facet.ts';
 
-export interface OptionArgs {
+interface OptionArgs {
   new_name?: string | undefined;
   notes?: string | undefined;
   onboot?: boolean | undefined;
@@ -45,6 +46,7 @@ export function optionsFacet({ guest }: Target, args: OptionArgs, createdHere: b
     else set[key] = value;
   }
   const keys = differs.map(([key]) => key);
+  const shown = differs.filter(([key]) => key !== 'description');
   const unprotects = keys.includes('protection') && wanted.protection === '0';
   const renames = keys.includes(nameKey) && !createdHere;
   return facet({
@@ -58,15 +60,12 @@ export function optionsFacet({ guest }: Target, args: OptionArgs, createdHere: b
       ...Object.entries(set).flatMap(([key, value]) => (key === 'description' ? [] : [[key, String(value)]])),
       ...remove.map((key) => [key, null]),
     ]),
-    parts: {},
-    before: Object.fromEntries(keys.filter((key) => key !== 'description').map((key) => [key, plainText(config[key] ?? 'unset', 200)])),
-    after: Object.fromEntries(
-      differs.filter(([key]) => key !== 'description').map(([key, value]) => [key, plainText(value || 'unset', 200)]),
+    before: Object.fromEntries(shown.map(([key]) => [key, plainText(config[key] ?? 'unset', 200)])),
+    after: Object.fromEntries(shown.map(([key, value]) => [key, plainText(value || 'unset', 200)])),
+    raises: present<Facet['raises'][number]>(
+      unprotects && { effect: 'destroy', because: 'the guest loses its protection against deletion' },
+      renames && { effect: 'disrupt', because: 'the guest was not created through this server and gets another name' },
     ),
-    raises: [
-      ...(unprotects ? [{ effect: 'destroy' as const, because: 'the guest loses its protection against deletion' }] : []),
-      ...(renames ? [{ effect: 'disrupt' as const, because: 'the guest was not created through this server and gets another name' }] : []),
-    ],
     undo: keys.flatMap((key) =>
       key === 'description' ? ['the notes of before are lost'] : [`${key} back to ${plainText(config[key] ?? 'unset', 60)}`],
     ),

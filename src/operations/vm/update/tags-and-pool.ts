@@ -8,7 +8,7 @@ import { label, type Target } from '../lib/target.ts';
 import { refuseUnusablePool } from '../provision/choose/pool.ts';
 import { type Facet, facet } from './facet.ts';
 
-export interface PlaceArgs {
+interface PlaceArgs {
   add_tags?: string[] | undefined;
   remove_tags?: string[] | undefined;
   pool?: string | undefined;

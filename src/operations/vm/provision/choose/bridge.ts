@@ -7,34 +7,26 @@ const USUAL = 'vmbr0';
 
 /**
  * The bridge of net0. Proxmox accepts any name in a configuration, and then the start fails.
+ * @param word the caller's parameter
  * @throws permission_denied for a bridge that the token could not see, not_possible for one that is not there, ambiguous with the candidates
  */
 export async function chooseBridge(
   api: ProxmoxReader,
   node: string,
   wanted: string | undefined,
-  /** The caller's parameter. */
   word: 'bridge' | 'net_bridge' = 'bridge',
 ): Promise<{ bridge: string; choices: string[] }> {
   const bridges = await listBridges(api, node);
-  const details = { candidates: bridges };
-  const hint = bridges.length === 0 ? 'The operator creates a bridge on the node.' : `Choose one of: ${bridges.join(', ')}.`;
-  if (wanted !== undefined ? !bridges.includes(wanted) : bridges.length === 0) await refuseUnseen(api, node, wanted ?? USUAL);
-  if (wanted !== undefined) {
-    if (!bridges.includes(wanted)) fail('not_possible', `Bridge ${wanted} does not exist on ${node}.`, { hint, details });
-    return { bridge: wanted, choices: [] };
-  }
+  if (wanted !== undefined && bridges.includes(wanted)) return { bridge: wanted, choices: [] };
   const [only] = bridges;
+  if (wanted !== undefined || only === undefined) await refuseUnseen(api, node, wanted ?? USUAL);
+  const hint = only === undefined ? 'The operator creates a bridge on the node.' : `Choose one of: ${bridges.join(', ')}.`;
+  const extras = { hint, details: { candidates: bridges } };
+  if (wanted !== undefined) fail('not_possible', `Bridge ${wanted} does not exist on ${node}.`, extras);
+  if (only === undefined) fail('not_possible', `No bridge exists on ${node}.`, extras);
   if (bridges.includes(USUAL)) return { bridge: USUAL, choices: [`${word}: ${USUAL}`] };
-  if (only !== undefined && bridges.length === 1) return { bridge: only, choices: [`${word}: ${only} (the only one)`] };
-  return fail(
-    bridges.length === 0 ? 'not_possible' : 'ambiguous',
-    `Bridge on ${node}: ${bridges.length === 0 ? 'none exists' : 'several match'}.`,
-    {
-      hint,
-      details,
-    },
-  );
+  if (bridges.length === 1) return { bridge: only, choices: [`${word}: ${only} (the only one)`] };
+  fail('ambiguous', `Several bridges exist on ${node}.`, extras);
 }
 
 /** Before 8.0 every bridge shows to every token. */

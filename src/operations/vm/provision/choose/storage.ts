@@ -4,7 +4,7 @@ import { requirePrivileges } from '../../../../proxmox/access/privileges.ts';
 import { isThin, listVolumes, placeOn, type StorageRow } from '../../../../proxmox/storage.ts';
 import type { OperationContext } from '../../../define.ts';
 
-export interface StorageRequest {
+interface StorageRequest {
   node: string;
   storages: readonly StorageRow[];
   wanted?: string | undefined;
@@ -25,39 +25,34 @@ export function chooseStorage(
   ctx: Pick<OperationContext, 'defaults' | 'reservedGib'>,
   request: StorageRequest,
 ): { storage: StorageRow; choices: string[] } {
-  const { content = 'images' } = request;
-  const eligible = request.storages.filter((s) => s.usable && s.content.includes(content));
+  const { node, storages, needGib, content = 'images' } = request;
+  const eligible = storages.filter((s) => s.usable && s.content.includes(content));
   const disks = content === 'images' ? 'disk images' : 'disks of containers';
-  const usual = ctx.defaults.storage;
-  const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, request.node, s))} GiB free)`) };
+  const candidates = eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, node, s))} GiB free)`);
   const hint =
     eligible.length === 0
-      ? `No visible storage on ${request.node} takes disk images. Ask the operator to grant Datastore.AllocateSpace and Datastore.Audit on one.`
-      : `Choose one of: ${details.candidates.join(', ')}.`;
-  const named = request.wanted ?? usual;
+      ? `No visible storage on ${node} takes ${disks}. Ask the operator to grant Datastore.AllocateSpace and Datastore.Audit on one.`
+      : `Choose one of: ${candidates.join(', ')}.`;
+  const extras = { hint, details: { candidates } };
+  const named = request.wanted ?? ctx.defaults.storage;
   const own = eligible.find((s) => s.storage === request.own?.storage);
-  const found =
-    named === undefined ? (own ?? (eligible.length === 1 ? eligible[0] : undefined)) : eligible.find((s) => s.storage === named);
-  if (!found) {
-    if (named === undefined)
-      fail(
-        eligible.length === 0 ? 'storage_unavailable' : 'ambiguous',
-        `Storage on ${request.node}: ${eligible.length === 0 ? 'none' : 'several'} could take the disks.`,
-        { hint, details },
-      );
-    const there = request.storages.find((s) => s.storage === named);
-    const why = !there ? 'does not exist there' : there.usable ? `does not take ${disks}` : 'is disabled or offline';
-    const enable =
-      there && !there.usable && eligible.length === 0 ? { hint: `Ask the operator to enable ${named} or to bring it back.` } : {};
-    fail('storage_unavailable', `Storage ${named} on ${request.node} ${why}.`, { hint, ...enable, details });
+  const only = eligible.length === 1 ? eligible[0] : undefined;
+  const found = named === undefined ? (own ?? only) : eligible.find((s) => s.storage === named);
+  if (!found && named === undefined) {
+    if (eligible.length === 0) fail('storage_unavailable', `No storage on ${node} can take the disks.`, extras);
+    fail('ambiguous', `Several storages on ${node} can take the disks.`, extras);
   }
-  refuseFull(ctx, request.node, found, request.needGib, details);
-  const why =
-    found === own && named === undefined
-      ? `that of ${request.own?.of}`
-      : named === undefined
-        ? `the only one that takes ${disks}`
-        : 'PROXMOX_STORAGE';
+  if (!found) {
+    const there = storages.find((s) => s.storage === named);
+    const why = !there ? 'does not exist there' : there.usable ? `does not take ${disks}` : 'is disabled or offline';
+    const isOff = there && !there.usable && eligible.length === 0;
+    fail('storage_unavailable', `Storage ${named} on ${node} ${why}.`, {
+      ...extras,
+      ...(isOff ? { hint: `Ask the operator to enable ${named} or to bring it back.` } : {}),
+    });
+  }
+  refuseFull(ctx, { node, storage: found, needGib, candidates });
+  const why = named !== undefined ? 'PROXMOX_STORAGE' : found === own ? `that of ${request.own?.of}` : `the only one that takes ${disks}`;
   return { storage: found, choices: request.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
 }
 
@@ -85,26 +80,20 @@ export function takesImages(storage: StorageRow): boolean {
   return storage.usable && storage.content.includes('images');
 }
 
-/** @throws storage_unavailable */
+/** @param candidates other storages, for the error @throws storage_unavailable */
 export function refuseFull(
   ctx: Pick<OperationContext, 'reservedGib'>,
-  node: string,
-  storage: StorageRow,
-  needGib: number,
-  details: { candidates: string[] } = { candidates: [] },
+  { node, storage, needGib, candidates = [] }: { node: string; storage: StorageRow; needGib: number; candidates?: string[] },
 ): void {
   const free = freeOf(ctx, node, storage);
   if (needGib <= free) return;
   const reserved = ctx.reservedGib(placeOn(node, storage));
   const held = reserved > 0 ? ` (${gib(reserved)} GiB more are reserved by work in flight)` : '';
-  fail(
-    'storage_unavailable',
-    `Storage ${storage.storage} on ${node} has ${gib(free)} GiB free${held}, but ${gib(needGib)} GiB are needed.`,
-    {
-      hint: 'Choose another storage or a smaller size, or ask the operator for space.',
-      details,
-    },
-  );
+  const where = `Storage ${storage.storage} on ${node}`;
+  fail('storage_unavailable', `${where} has ${gib(free)} GiB free${held}, but ${gib(needGib)} GiB are needed.`, {
+    hint: 'Choose another storage or a smaller size, or ask the operator for space.',
+    details: { candidates },
+  });
 }
 
 function freeOf(ctx: Pick<OperationContext, 'reservedGib'>, node: string, storage: StorageRow): number {

@@ -11,7 +11,7 @@ import { cloudInitWarnings } from '../cloud-init/warnings.ts';
 import { DEFAULTS } from '../create/vm-defaults.ts';
 import type { CloneArgs } from './input.ts';
 
-export interface CloneConfig {
+interface CloneConfig {
   params: Params;
   /** The part that can be read back. */
   proof: Record<string, string>;

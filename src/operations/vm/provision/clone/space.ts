@@ -58,7 +58,7 @@ export function spaceFor(
   for (const storage of storages) {
     const gib = needs.get(storage.storage) ?? 0;
     if (gib <= 0) continue;
-    refuseFull(ctx, node, storage, gib);
+    refuseFull(ctx, { node, storage, needGib: gib });
     space[placeOn(node, storage)] = gib;
   }
   return space;

@@ -11,7 +11,7 @@ import { refuseUnseenStorage, takesImages, thinWarning } from '../choose/storage
 import { refuseHostDevices, refuseInsertedIso } from './devices.ts';
 import { placeOfCopy, sizesByStorage, spaceFor } from './space.ts';
 
-export interface CloneRequest {
+interface CloneRequest {
   full_clone?: boolean | undefined;
   storage?: string | undefined;
   target_node?: string | undefined;
@@ -128,8 +128,8 @@ function linkedOrFull(
   if (request.full_clone === true) return { full: true, warnings: [] };
   if (obstacle) return { full: true, why: `full clone: ${obstacle}`, warnings: [] };
   if (request.full_clone === false) {
-    const warning = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is for Proxmox to say`;
-    return { full: false, warnings: warning === undefined ? [] : [warning] };
+    const doubt = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is for Proxmox to say`;
+    return { full: false, warnings: present(doubt) };
   }
   if (perhaps) return { full: true, why: `full clone: whether storage ${perhaps.storage} can hold linked clones is unknown`, warnings: [] };
   return { full: false, why: 'linked clone: quick and small, but depends on its template', warnings: [] };
@@ -144,12 +144,9 @@ function ownStorages(source: Guest, storages: readonly StorageRow[]): StorageRow
 async function refuseWithout(api: ProxmoxReader, privilege: string, what: string, request: CloneRequest): Promise<void> {
   const path = request.pool === undefined ? `/vms/${request.vmid}` : `/pool/${request.pool}`;
   const missing = await missingPrivileges(api, [{ path, anyOf: [privilege] }]);
-  if (missing.length > 0) {
-    fail('permission_denied', `${what} needs ${privilege} on ${path}.`, {
-      hint: 'Clone without target_node.',
-      details: {
-        missing: missing.map((m) => ({ path: m.path, privileges: m.privileges, ...(request.pool === undefined ? { isNew: true } : {}) })),
-      },
-    });
-  }
+  if (missing.length === 0) return;
+  fail('permission_denied', `${what} needs ${privilege} on ${path}.`, {
+    hint: 'Clone without target_node.',
+    details: { missing: [{ path, privileges: [privilege], ...(request.pool === undefined ? { isNew: true } : {}) }] },
+  });
 }

@@ -85,10 +85,7 @@ function defaultsTaken({ args, cpu, cpuType, diskGib, image }: Decided): string[
     [args.cpu, `cpu: ${cpuType}`],
     [args.scsihw, `scsihw: ${DEFAULTS.scsihw}`],
     [args.ostype, `ostype: ${DEFAULTS.ostype}`],
+    [args.cloud_init ? args.cloud_init.ipconfig0 : 'no cloud-init', `ipconfig0: ${DEFAULTS.ipconfig0}`],
   ];
-  const ip = args.cloud_init && args.cloud_init.ipconfig0 === undefined ? [`ipconfig0: ${DEFAULTS.ipconfig0}`] : [];
-  return [
-    ...taken.filter(([given]) => given === undefined).map(([, text]) => `${text} (default)`),
-    ...ip.map((text) => `${text} (default)`),
-  ];
+  return taken.filter(([given]) => given === undefined).map(([, text]) => `${text} (default)`);
 }
