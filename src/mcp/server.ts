@@ -82,16 +82,10 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     const called = name === undefined ? [] : registrations.filter((one) => one.name === name);
     // A remote caller that may only read gets neither the rules of changing nor the prompts that change.
     const allowed = called.length > 0 ? [] : tools.filter((tool) => missingScope(authInfo, tool) === undefined);
-    const within = identityOf(authInfo)?.scope?.clusters;
+    const scope = identityOf(authInfo)?.scope?.clusters;
+    const own = clusters.filter((one) => scope?.includes(one) ?? true);
     // A client reads them before it calls a tool, from the answer to another request.
-    const rules =
-      called.length > 0
-        ? ''
-        : instructions({
-            readOnly: allowed.every(changesNothing),
-            demo,
-            clusters: clusters.filter((one) => within?.includes(one) ?? true),
-          });
+    const rules = called.length > 0 ? '' : instructions({ readOnly: allowed.every(changesNothing), demo, clusters: own });
     const server = new McpServer(
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
       {

@@ -87,9 +87,7 @@ function loosen(value: unknown): unknown {
   };
 }
 
-const BOUNDS = new Set([
-  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern'],
-]);
+const BOUNDS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern'];
 
 /** The engine checks every bound, and its error says the limit: a quarter of the list's tokens would only repeat them. */
 function withoutBounds(schema: unknown): unknown {
@@ -97,7 +95,7 @@ function withoutBounds(schema: unknown): unknown {
   if (!isObject(schema)) return schema;
   const { properties, ...rest } = schema;
   return {
-    ...mapValues(Object.fromEntries(Object.entries(rest).filter(([key]) => !BOUNDS.has(key))), withoutBounds),
+    ...mapValues(Object.fromEntries(Object.entries(rest).filter(([key]) => !BOUNDS.includes(key))), withoutBounds),
     ...(isObject(properties) ? { properties: mapValues(properties, withoutBounds) } : {}),
   };
 }

@@ -1,7 +1,6 @@
 import type { ApprovalRecord } from '../core/plan/approval.ts';
-import { type ApprovalView, approvalView, type Change, type GuestRef, type StepView } from './approval-view.ts';
+import { type ApprovalView, approvalView, type Change, type GuestRef, mustTypeFor, type StepView } from './approval-view.ts';
 import type { Fact } from './facts.ts';
-import { mustTypeFor } from './must-type.ts';
 
 /**
  * The text on which a human decides, in a terminal and through a client; the console lays out the same model. The agent's reason comes last,

@@ -1,5 +1,5 @@
 import { defined } from '../core/defined.ts';
-import type { GuestIdentity } from '../core/guest.ts';
+import { type GuestIdentity, typedName } from '../core/guest.ts';
 import type { ApprovalMethod, ApprovalRecord } from '../core/plan/approval.ts';
 import { targetsOf } from '../core/plan/parts.ts';
 import type { ParamValue, Plan, Step } from '../core/plan/plan.ts';
@@ -7,7 +7,6 @@ import { clusterPrefix, nameIn } from '../core/settings/settings.ts';
 import type { Json } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
 import { factsOf, factsOfOne } from './facts.ts';
-import { mustTypeFor } from './must-type.ts';
 
 export interface Change {
   field: string;
@@ -86,6 +85,13 @@ export function approvalView(a: ApprovalRecord) {
     ...(a.note === undefined ? {} : { note: plainText(a.note, 400) }),
     ...defined({ runId: a.runId }),
   };
+}
+
+/** The text that means yes: `web1 105`; for several guests their number and the first name, `3 web1`. */
+export function mustTypeFor({ plan, id }: Pick<ApprovalRecord, 'plan' | 'id'>): string {
+  const { target, targets } = plan;
+  if (target && targets && targets.length > 1) return `${targets.length} ${target.name === '' ? target.vmid : target.name}`;
+  return target ? typedName(target) : id;
 }
 
 function guestRef({ name, vmid, type, node }: GuestIdentity): GuestRef {

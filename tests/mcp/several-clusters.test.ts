@@ -54,6 +54,6 @@ describe('what several clusters cost an agent', () => {
     expect(rules.split('\n')[0]).toBe(
       'Runs virtual machines and containers on the Proxmox VE clusters home, work. Every change names its cluster; reads without cluster cover all.',
     );
-    expect(instructions({ readOnly: false, demo: false })).toContain('on a Proxmox VE cluster.');
+    expect(instructions({ readOnly: false, demo: false, clusters: [] })).toContain('on a Proxmox VE cluster.');
   });
 });

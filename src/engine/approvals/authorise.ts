@@ -3,7 +3,7 @@ import type { Caller } from '../../core/people/caller.ts';
 import { sameOwner } from '../../core/people/owner.ts';
 import { type Answer, type ApprovalMethod, type ApprovalRecord, type Question, stricter } from '../../core/plan/approval.ts';
 import { renderQuestion } from '../../render/approval-text.ts';
-import { mustTypeFor } from '../../render/must-type.ts';
+import { mustTypeFor } from '../../render/approval-view.ts';
 import { evaluatePolicy } from '../limits/policy.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { planDigest } from '../records.ts';

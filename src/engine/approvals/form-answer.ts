@@ -3,7 +3,7 @@ import { fail } from '../../core/errors/errors.ts';
 import type { Caller } from '../../core/people/caller.ts';
 import type { Answer, ApprovalRecord } from '../../core/plan/approval.ts';
 import { plainText } from '../../core/text/text.ts';
-import { mustTypeFor } from '../../render/must-type.ts';
+import { mustTypeFor } from '../../render/approval-view.ts';
 import type { Ports } from '../ports.ts';
 import { denyApproval } from './decisions.ts';
 

@@ -1,30 +1,21 @@
 import type { ApiMethod } from '../../../proxmox/contract/contract.ts';
 
-/** Words that people use, each with the words of the API. */
-const MEANS: Readonly<Record<string, readonly string[]>> = {
-  vm: ['qemu'],
-  container: ['lxc'],
-  ct: ['lxc'],
-  backup: ['backup', 'vzdump'],
-  permission: ['acl', 'permissions'],
-  permissions: ['acl', 'permissions'],
-  volume: ['content', 'volume'],
-  update: ['put', 'apt', 'update'],
-  upgrade: ['apt'],
-  package: ['apt'],
-  log: ['log', 'syslog', 'journal'],
-  temperature: ['smart'],
-  create: ['post'],
-  add: ['post'],
-  new: ['post'],
-  change: ['put'],
-  set: ['put'],
-  edit: ['put'],
-  remove: ['delete'],
-  delete: ['delete'],
-  list: ['get'],
-  show: ['get'],
-  read: ['get'],
+/** Words of the API, each with the words that people use for it. */
+const MEANT_BY: Readonly<Record<string, readonly string[]>> = {
+  qemu: ['vm'],
+  lxc: ['container', 'ct'],
+  vzdump: ['backup'],
+  acl: ['permission', 'permissions'],
+  permissions: ['permission'],
+  content: ['volume'],
+  apt: ['update', 'upgrade', 'package'],
+  syslog: ['log'],
+  journal: ['log'],
+  smart: ['temperature'],
+  post: ['create', 'add', 'new'],
+  put: ['update', 'change', 'set', 'edit'],
+  delete: ['remove'],
+  get: ['list', 'show', 'read'],
 };
 const IGNORED = new Set(['a', 'an', 'the', 'of', 'for', 'to', 'in', 'on', 'and', 'all', 'proxmox']);
 
@@ -44,7 +35,8 @@ function scoreOf({ method, path, parameters }: ApiMethod, words: readonly string
   const segments = wordsOf(path);
   const params = wordsOf(Object.keys(parameters).join(' '));
   const scores = words.map((word) => {
-    const forms = [word, ...(MEANS[word] ?? []), ...(word.endsWith('s') ? [word.slice(0, -1)] : [])];
+    const meant = Object.keys(MEANT_BY).filter((one) => MEANT_BY[one]?.includes(word));
+    const forms = [word, ...meant, ...(word.endsWith('s') ? [word.slice(0, -1)] : [])];
     const among = (list: readonly string[]) =>
       forms.some((form) => list.some((one) => one === form || (form.length > 2 && one.startsWith(form))));
     if (segments.some((one) => forms.includes(one))) return 5;
