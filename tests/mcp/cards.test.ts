@@ -74,7 +74,7 @@ describe.each(ERAS)('a %s client', (era) => {
     expect(await wire(era, LISTED, RENDERS, false)).toBe(await wire(era, undefined, {}, false));
   });
 
-  it('with cards gets them where a human may have to see a plan, and for the table of guests', async () => {
+  it('with cards gets them for plans that a human may have to see, and for the table of guests', async () => {
     const client = await connect(server(LISTED), era, RENDERS);
     const { tools } = await client.listTools();
     const carded = tools.filter(({ _meta }) => (_meta?.ui as { resourceUri?: string } | undefined)?.resourceUri === URI);

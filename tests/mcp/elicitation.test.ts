@@ -123,7 +123,7 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
     expect(it.calls).toHaveLength(2);
   });
 
-  it('a human who does not answer before the client gives up has said nothing', async () => {
+  it('a human who does not answer before the client gives up has not answered', async () => {
     const asked = deferred();
     const { call, calls, client } = await approveWith(era, () => {
       asked.resolve();
@@ -142,7 +142,7 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
     expect(calls.map(({ options }) => options.answer)).toEqual([undefined]);
   });
 
-  it('a client that fails to ask has said nothing', async () => {
+  it('a client that fails to ask has not answered', async () => {
     const { call, calls } = await approveWith(era, () => Promise.reject(new Error('no window')));
     const outcome = await call().then(
       (result) => result.isError,
@@ -154,7 +154,7 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
 });
 
 describe('a client of an older generation', () => {
-  it('that gave the call up is still heard when its user answers late', async () => {
+  it('that cancelled the call still passes on the late answer of its user', async () => {
     const [shown, decided] = [deferred(), deferred<Reply>()];
     const { call, calls, client } = await approveWith('legacy', () => {
       shown.resolve();
@@ -171,7 +171,7 @@ describe('a client of an older generation', () => {
     await client.close();
   });
 
-  it('that hears of progress hears that its user has not answered yet', async () => {
+  it('that gets progress learns that its user has not answered yet', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     try {
       const [shown, decided] = [deferred(), deferred<Reply>()];
@@ -194,7 +194,7 @@ describe('a client of an older generation', () => {
     }
   });
 
-  it('that answers a form with null gets our own error, at once', async () => {
+  it('that answers a form with null gets the error of the server at once', async () => {
     const under = face(deciding);
     const server = (await under.factory({ era: 'legacy' })) as McpServer;
     const [input, output] = [new PassThrough(), new PassThrough()];

@@ -5,7 +5,7 @@ import { approval, connect, deferred, ERAS, face, plan, run } from '../helpers/a
 const text = (result: { content?: unknown }) => (result.content as { text: string }[])[0]?.text ?? '';
 const structured = (result: { structuredContent?: unknown }) => result.structuredContent as Record<string, unknown>;
 
-describe.each(ERAS)('the MCP face for a %s client', (era) => {
+describe.each(ERAS)('the MCP server for a %s client', (era) => {
   it('lists tools without opening the engine, and opens it at the first call', async () => {
     const it = face(() => ({ kind: 'done', output: { vms: [], total: 0 } }));
     const client = await connect(it, era);
@@ -123,7 +123,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('turns what is not of the catalogue into internal, without its text', async () => {
+  it('turns an error that is not in the catalogue into internal, without its text', async () => {
     const it = face(() => {
       throw new Error('token=secret');
     });
@@ -142,7 +142,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('says a notice once', async () => {
+  it('shows a notice once', async () => {
     const pending = ['The certificate was trusted on first use.'];
     const it = face(() => ({ kind: 'done', output: { vms: [], total: 0 } }), { notices: () => pending.splice(0) });
     const client = await connect(it, era);
@@ -187,7 +187,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('cuts a long default wait for clients that would give up, not for those that hear of progress', async () => {
+  it('cuts a long default wait for clients that would give up, not for those that get progress', async () => {
     const it = face(() => ({ kind: 'running', run }), {
       settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds: 600 },
     });
@@ -221,7 +221,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('reads a guest as a resource, and knows which do not exist', async () => {
+  it('reads a guest as a resource, and reports those that do not exist as not found', async () => {
     const it = face(({ args }) =>
       (args as { vmid: number }).vmid === 105 ? { kind: 'done', output: { vmid: 105 } } : fail('guest_not_found', 'No guest 106.'),
     );
@@ -247,7 +247,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('offers prompts that need nothing but the tools they name', async () => {
+  it('offers prompts whose tools are all offered', async () => {
     const it = face(() => ({ kind: 'done', output: {} }));
     const client = await connect(it, era);
     expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['review_approvals', 'provision_vm', 'security_review']);

@@ -16,13 +16,13 @@ describe.each(ERAS)('the tools of several clusters (%s)', (era) => {
     return (await client.listTools()).tools;
   };
 
-  it('take the name of a cluster, but for those that decide about an approval by its id', async () => {
+  it('take the name of a cluster, except those that decide about an approval by its id', async () => {
     const tools = await toolsOf({ clusters });
     const taking = tools.filter(({ inputSchema }) => 'cluster' in (inputSchema.properties ?? {})).map(({ name }) => name);
     expect(taking.sort()).toEqual(['create_vm', 'delete_vm', 'get_vm', 'list_approvals', 'list_vms', 'start_vm', 'stop_vm']);
   });
 
-  it('are those of before where there is only one, named or not', async () => {
+  it('are unchanged where there is only one, named or not', async () => {
     const plain = await toolsOf({});
     expect(JSON.stringify(plain)).not.toContain('cluster');
     expect(await toolsOf({ clusters: [{ name: 'home' }] })).toEqual(plain);

@@ -30,12 +30,12 @@ describe('a tool made from an operation', () => {
     });
   });
 
-  it('asks hosts for a human at approve, and only there', () => {
+  it('asks hosts to put a human before approve alone', () => {
     const asking = samples.map(toolDefinition).filter(({ _meta }) => _meta?.['anthropic/requiresUserInteraction'] === true);
     expect(asking.map(({ name }) => name)).toEqual(['approve']);
   });
 
-  it('takes the common parameters of its effect beside its own, and nothing else', () => {
+  it('takes its own parameters and the common ones of its effect, and nothing else', () => {
     expect(Object.keys(tool('list_vms').inputSchema.properties ?? {})).toEqual(['status']);
     expect(Object.keys(tool('start_vm').inputSchema.properties ?? {})).toEqual(['vmid', 'dry_run', 'wait_seconds']);
     expect(Object.keys(tool('stop_vm').inputSchema.properties ?? {})).toEqual(['vmid', 'dry_run', 'reason']);
@@ -83,7 +83,7 @@ describe('the wire definition of a tool is a promise to clients', () => {
     await expect(text).toMatchFileSnapshot(`__snapshots__/${operation.name}.json`);
   });
 
-  it('is kept of no tool that is gone', () => {
+  it('has no file of a tool that no longer exists', () => {
     const known = operations.map(({ name }) => `${name}.json`);
     expect(readdirSync(new URL('__snapshots__', import.meta.url)).filter((file) => !known.includes(file))).toEqual([]);
   });

@@ -7,7 +7,7 @@ test('one operation at a time is found where the list of all has it', async () =
   for (const one of all.operations) expect(await findOperation(one.name), one.name).toBe(one);
 });
 
-test.each(['no_such_tool', 'constructor', '__proto__', ''])('%j is the name of no operation', async (name) => {
+test.each(['no_such_tool', 'constructor', '__proto__', ''])('%j is not the name of an operation', async (name) => {
   expect(nameOfOperation(name)).toBeUndefined();
   expect(await findOperation(name)).toBeUndefined();
 });

@@ -34,7 +34,7 @@ test.each(ERAS)('a %s client calls a tool by its former name, which is not liste
   }
 });
 
-test('a rule of the policy about a former name is refused, because it would match nothing', () => {
+test('a rule of the policy about a former name is refused, because it would match no tool', () => {
   const policy = { rules: [{ match: { operation: ['halt_vm'] } }] } as unknown as Parameters<typeof checkPolicyOperations>[0];
   const names = operations.map(({ name }) => name);
   expect(() => checkPolicyOperations(policy, names)).toThrow('The policy has a rule about "halt_vm", which is not an operation.');

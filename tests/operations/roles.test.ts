@@ -59,7 +59,7 @@ const needsOf = ({ name }: Operation): Right[] => rights.get(name)?.needs ?? [];
 
 describe.each(onCluster.map((one): [string, Operation] => [one.name, one]))('%s', (_name, operation) => {
   afterEach(close);
-  it('does its example with the rights that it needs, and no others', async () => {
+  it('runs its example with the rights that it needs, and no others', async () => {
     expect(await through(await engineWith(operation.name, needsOf(operation)), operation, operation.example ?? {})).toMatchObject({
       kind: 'done',
     });

@@ -62,11 +62,11 @@ describe.each(changing)('a plan of %s', (name) => {
   });
   afterAll(() => world?.close());
 
-  it('tells how it is undone, or that it cannot be', () => {
+  it('says how to undo it, or that it cannot be undone', () => {
     expect(plan.undo).toMatch(/\S{3}/);
   });
 
-  it('tells what it does in one line', () => {
+  it('has a summary of one line', () => {
     expect(plan.summary).toMatch(/^\S.*\S$/);
   });
 
@@ -103,7 +103,7 @@ describe.each(changing)('a plan of %s', (name) => {
 });
 
 const destructive = operations.filter(({ effect }) => effect === 'destroy' || effect === 'disrupt').map(({ name }) => name);
-it.each(destructive)('a human who is asked about %s reads how it is undone, or that it cannot be', async (name) => {
+it.each(destructive)('the text of an approval of %s says how to undo it, or that it cannot be undone', async (name) => {
   const world = await openWith(name);
   try {
     const result = await world.call(name, operationNamed(name).example ?? {});
@@ -129,14 +129,14 @@ function secretPaths(schema: z.core.$ZodType, wanted: (schema: z.core.$ZodType, 
 }
 
 describe.each(operations)('the secrets of $name', ({ name, input }) => {
-  it('are marked, whatever is named like one', () => {
+  it('are marked wherever a parameter is named like one', () => {
     const named = secretPaths(input, (_, key) => SECRET_NAMES.test(key));
     const unmarked = secretPaths(input, (schema, key) => SECRET_NAMES.test(key) && !isSecret(schema));
     expect(unmarked).toEqual([]);
     expect(secretPaths(input, isSecret)).toEqual(named);
   });
 
-  it('can all be reached by what hides them', () => {
+  it('can all be reached by the redactor', () => {
     expect(unreachableSecrets(input)).toEqual([]);
   });
 

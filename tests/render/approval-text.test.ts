@@ -12,6 +12,6 @@ test('a human reads which volumes go, and which of the configuration stay', () =
   expect(text).toContain('\nStays untouched: /dev/disk/by-id/ata-1 (3726.02 GiB), local:iso/ab.iso\n');
 });
 
-test('where all that is named goes, nothing is said of what stays', () => {
+test('no line names volumes that stay where all of them go', () => {
   expect(renderApproval({ ...approval, plan: { ...plan, facts: { disks: ['a:b'], untouched: [] } } })).not.toContain('untouched');
 });

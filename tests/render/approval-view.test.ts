@@ -51,7 +51,7 @@ test('a step that waits or checks reads as one sentence', () => {
   expect(renderApproval(approval)).toContain('  then wait until web105 is gone\n  then check that it stays away\n');
 });
 
-test('the requester and the way of the request are told in words, and the cluster where several are served is named beside the text to type', () => {
+test('the requester and the transport are named in words, and one of several clusters beside the text to type', () => {
   const local = { ...approval, principal: 'local:1000', owner: 'anna', channel: 'cli' } as const;
   const { client: _client, ...plain } = local;
   expect(renderApproval(plain)).toContain('\nRequested by local user 1000 (of anna) from a command in a terminal at 2026');

@@ -78,7 +78,7 @@ describe('an answer', () => {
     expect(text).toContain('timeout: 60');
   });
 
-  it('shows references and secrets as what they are, never their value', () => {
+  it('marks references and secrets, and never shows their value', () => {
     const [step] = plan.steps;
     if (step?.kind !== 'request') throw new Error('the sample begins with a request');
     const view = planView({
@@ -89,7 +89,7 @@ describe('an answer', () => {
     expect(JSON.stringify(view)).not.toContain('hmac-of-it');
   });
 
-  it.each(['relay', 'elicitation', 'human'] as const)('says what is next when an approval is required: %s', (way) => {
+  it.each(['relay', 'elicitation', 'human'] as const)('names the next step when an approval is required: %s', (way) => {
     const { structured, text } = renderResult({ kind: 'approval_required', approval: { ...approval, method: way } });
     expect(structured).toMatchObject({
       approval_required: true,
@@ -103,7 +103,7 @@ describe('an answer', () => {
     expect(text).toContain(approval.id);
   });
 
-  it('tells a human in a terminal to type name and VMID', () => {
+  it('asks a human in a terminal to type name and VMID', () => {
     const { structured } = renderResult({ kind: 'approval_required', approval: { ...approval, method: 'terminal' } });
     expect(structured.next).toContain('name and VMID of the guest');
   });

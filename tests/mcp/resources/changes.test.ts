@@ -21,7 +21,7 @@ function feed(looks: (Stamps | undefined)[], guests = true) {
 const until = (holds: () => void) => vi.waitFor(holds, { timeout: 10_000 });
 
 describe('the feed of changes', () => {
-  it('tells each thing that differs from the look before, and its list; the first look tells nothing', async () => {
+  it('reports each item that differs from the read before, and its list; the first read reports nothing', async () => {
     const after: Stamps = { guests: { 101: 'stopped', 103: 'running' }, approvals: { apr_1: 'succeeded' }, tasks: before.tasks };
     const it = feed([before, after]);
     const end = it.listen();
@@ -33,7 +33,7 @@ describe('the feed of changes', () => {
     ]);
   });
 
-  it('tells a guest of several clusters by both of its addresses: a subscriber may have named it without its cluster', async () => {
+  it('reports a guest of several clusters by both of its addresses', async () => {
     const it = feed([
       { ...before, guests: { 'home:101': 'running', 'work:101': 'running' } },
       { ...before, guests: { 'home:101': 'stopped', 'work:101': 'stopped' } },
@@ -45,14 +45,14 @@ describe('the feed of changes', () => {
     end();
   });
 
-  it('compares with the last look that succeeded', async () => {
+  it('compares with the last read that succeeded', async () => {
     const it = feed([before, undefined, { ...before, tasks: { run_1: 'succeeded' } }]);
     const end = it.listen();
     await until(() => expect(it.told).toEqual(['proxmox://tasks', 'proxmox://task/run_1']));
     end();
   });
 
-  it('looks only while there is a listener', async () => {
+  it('reads only while there is a listener', async () => {
     const it = feed([before]);
     expect(it.taken()).toBe(0);
     const end = it.listen();
@@ -65,7 +65,7 @@ describe('the feed of changes', () => {
     });
   });
 
-  it('says nothing of guests where a caller may be limited to some of them', async () => {
+  it('does not report guests where a caller may be limited to some of them', async () => {
     const it = feed([before, { ...before, guests: {}, tasks: {} }], false);
     expect(it.changes.covers('proxmox://guest/101')).toBe(false);
     expect(it.changes.covers('proxmox://task/run_1')).toBe(true);

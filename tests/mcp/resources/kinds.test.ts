@@ -39,7 +39,7 @@ const suggested = async (template: string, typed: string) =>
     .completion.values;
 
 describe('resources', () => {
-  it('are five fixed lists, the skill and five templates, and listing them asks nothing of Proxmox', async () => {
+  it('are five fixed lists, the skill and five templates, and listing them sends nothing to Proxmox', async () => {
     const { resources } = await client.listResources();
     expect(resources.map(({ uri }) => uri)).toEqual([
       ...['guests', 'nodes', 'storages', 'approvals', 'tasks'].map((name) => `proxmox://${name}`),
@@ -85,7 +85,7 @@ describe('resources', () => {
 });
 
 describe('completion', () => {
-  it('finds a VMID by its digits or by the name, and nodes and storages by their begin', async () => {
+  it('finds a VMID by its digits or by the name, and nodes and storages by their beginning', async () => {
     expect(await suggested('guest', '10')).toContain('101');
     const web1 = ((await world.done('get_vm', { name: 'web1' })) as { vmid: number }).vmid;
     expect(await suggested('guest', 'web1')).toEqual([String(web1)]);

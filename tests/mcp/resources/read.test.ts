@@ -15,7 +15,7 @@ const at = (uri: string, engine = two.engine) =>
     opensUrls: false,
   });
 
-describe('one thing of several clusters by its address', () => {
+describe('one item of several clusters by its address', () => {
   it('is an approval of either, however many came after it', async () => {
     const old = await two.asks('stop_vm', { cluster: 'work', vmid: 100 });
     await two.done('deny', { approval_id: old });
@@ -26,7 +26,7 @@ describe('one thing of several clusters by its address', () => {
     expect(await at('proxmox://approvals/apr_nosuch')).toBeUndefined();
   });
 
-  it('is not said to be missing while a cluster does not answer', async () => {
+  it('is not reported as missing while a cluster does not answer', async () => {
     await two.work.simulator.close();
     const engine = two.another({ clock: hurriedClock() });
     await expect(at('proxmox://approvals/apr_nosuch', engine)).rejects.toMatchObject({

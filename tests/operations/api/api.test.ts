@@ -34,7 +34,7 @@ describe('api_search', () => {
     expect((await find('qemu monitor'))[0]?.reach).toMatch(/^never: it runs commands on the node/);
   });
 
-  it('tells the types of the parameters of a method that is named', async () => {
+  it('shows the types of the parameters of a named method', async () => {
     expect(await find('PUT /pools/{poolid}')).toEqual([
       {
         method: 'PUT /pools/{poolid}',
@@ -44,7 +44,7 @@ describe('api_search', () => {
     ]);
   });
 
-  it('asks nothing of the cluster', async () => {
+  it('sends nothing to the cluster', async () => {
     await find('pools');
     expect(world.cluster.requests.filter(({ path }) => path !== '/version')).toEqual([]);
   });
@@ -74,7 +74,7 @@ describe('api_read', () => {
     expect(world.cluster.requests.slice(before).filter(({ path }) => path !== '/version')).toEqual([]);
   });
 
-  it('refuses what may answer with a secret, and changes', async () => {
+  it('refuses methods whose answer may hold a secret, and methods that change something', async () => {
     const error = await world.refused(world.call('api_read', { method: 'GET /access/domains/{realm}', params: pairs({ realm: 'pve' }) }));
     expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('its answer may hold passwords') });
     expect((await world.refused(world.call('api_read', { method: 'POST /pools', params: pairs({ poolid: 'x' }) }))).hint).toContain(
@@ -88,7 +88,7 @@ describe('api_read', () => {
     });
   });
 
-  it('goes through a long list in parts and says what is left', async () => {
+  it('shows a long list in parts and says how much is left', async () => {
     const first = await world.done('api_read', { method: 'GET /access/roles' });
     const next = Number(/from (\d+)$/.exec(String(first.notice))?.[1]);
     expect(next).toBeGreaterThan(0);
@@ -98,7 +98,7 @@ describe('api_read', () => {
 });
 
 describe('api_change', () => {
-  it('sends a method that no tool covers, and tells how to undo it', async () => {
+  it('sends a method that no tool covers, and names the call that undoes it', async () => {
     const params = { poolid: 'lab', comment: 'experiments' };
     expect(await planOf(world, 'api_change', { method: 'POST /pools', params: pairs(params) })).toMatchObject({
       effect: 'change',
@@ -109,7 +109,7 @@ describe('api_change', () => {
     expect(await read('GET /pools')).toContainEqual(params);
   });
 
-  it('asks a human before it destroys or gives rights, and shows before and after', async () => {
+  it('needs an approval to destroy or to give rights, and shows before and after', async () => {
     const args = { method: 'PUT /pools/{poolid}', params: pairs({ poolid: 'agents', comment: 'new words' }) };
     expect(await planOf(world, 'api_change', args)).toMatchObject({
       effect: 'destroy',
@@ -124,7 +124,7 @@ describe('api_change', () => {
     expect(sent()).toEqual(['PUT /pools/agents']);
   });
 
-  it('does not redeem an approval for a thing that changed meanwhile', async () => {
+  it('does not redeem an approval for an object that changed meanwhile', async () => {
     await world.done('api_change', { method: 'POST /pools', params: pairs({ poolid: 'lab', comment: 'one' }) });
     const id = await world.asks('api_change', { method: 'DELETE /pools/{poolid}', params: pairs({ poolid: 'lab' }) });
     const other = await world.asks('api_change', { method: 'PUT /pools/{poolid}', params: pairs({ poolid: 'lab', comment: 'two' }) });
@@ -153,7 +153,7 @@ describe('api_change', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('sets a key of a guest that no tool knows, after an approval, with its digest', async () => {
+  it('sets a key of a guest that no tool sets, after an approval, with its digest', async () => {
     const args = { method: 'PUT /nodes/{node}/qemu/{vmid}/config', params: pairs({ node: 'pve', vmid: 104, tablet: false }) };
     const plan = await planOf(world, 'api_change', args);
     expect(plan).toMatchObject({
@@ -173,7 +173,7 @@ describe('api_change', () => {
     });
   });
 
-  it('says every problem of the parameters without asking the cluster', async () => {
+  it('names every problem of the parameters and sends nothing to the cluster', async () => {
     const error = await refusal('POST /cluster/ha/rules', { rule: 'near', type: 'sideways', color: 'red' });
     expect(error.message).toBe(
       'POST /cluster/ha/rules cannot be sent. Color is not a parameter of it. Resources is missing. Type must be one of node-affinity, resource-affinity.',
@@ -187,7 +187,7 @@ describe('api_change', () => {
     expect(JSON.stringify(world.audit())).not.toContain('canary-hunter2');
   });
 
-  it('is about the guests that its parameters name: the policy looks at them', async () => {
+  it('falls under the policy about the guests that its parameters name', async () => {
     await world.close();
     const never = { match: { vmid: [{ from: 105, to: 105 }] }, never: true };
     world = await openWorld({ policy: { rules: [never], perHour: {} } });
@@ -237,7 +237,7 @@ describe('api_change', () => {
     });
   });
 
-  it('does not prune when other backups than the approved ones would go', async () => {
+  it('does not prune when backups would go that the approval does not name', async () => {
     const args = {
       method: 'DELETE /nodes/{node}/storage/{storage}/prunebackups',
       params: pairs({ node: 'pve', storage: 'nas', 'prune-backups': 'keep-last=1', vmid: 102 }),
@@ -260,7 +260,7 @@ describe('api_change', () => {
     expect(asked).toMatchObject({ steps: [{ params: { [name]: '1' } }], choices: [] });
   });
 
-  it('does not take a guest that the token cannot see for one that is gone', async () => {
+  it('does not take a guest that the token cannot see for a deleted one', async () => {
     const { dry } = await withRights({ '/': ['Sys.Console', 'Sys.Audit'] });
     const asked = (vmid: number) => ({ method: 'DELETE /cluster/ha/resources/{sid}', params: pairs({ sid: `vm:${vmid}` }) });
     expect(await dry('api_change', asked(102))).toMatchObject({
@@ -269,7 +269,7 @@ describe('api_change', () => {
     });
   });
 
-  it('is refused to a caller of a scope for all that is not about one guest of it', async () => {
+  it('refuses a caller with a scope every method that is not about one of its guests', async () => {
     const limited: Caller = { ...agent, scope: { pools: ['agents'] } };
     const as = (name: string, args: object) => world.refused(world.call(name, args, {}, limited));
     expect((await as('api_change', { method: 'POST /pools', params: pairs({ poolid: 'x' }) })).code).toBe('forbidden_by_policy');

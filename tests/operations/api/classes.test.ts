@@ -99,7 +99,7 @@ it.each([
   expect(method && classOf(method, tools).by).not.toBe('api');
 });
 
-it('the engine refuses a plan of api_change that sends what is covered or never sent, whoever wrote it', () => {
+it('the engine refuses a plan of api_change that sends a method of a tool or one that is never sent', () => {
   const change = changeOperation('api_change');
   const step = (method: 'POST' | 'PUT', path: string, params = {}) => ({
     kind: 'request' as const,

@@ -51,7 +51,7 @@ describe('backup_vm', () => {
     });
   });
 
-  it('asks before it takes a running guest down, and refuses that for one under HA', async () => {
+  it('needs an approval to stop a running guest, and refuses that for one under HA', async () => {
     expect(await planOf(world, 'backup_vm', { vmid: 101, storage: 'local', mode: 'stop' })).toMatchObject({
       effect: 'disrupt',
       raisedBecause: expect.stringContaining('shut down and started again'),
@@ -149,7 +149,7 @@ describe('restore_backup', () => {
     client.close();
   });
 
-  it('gives the new guest another name, and warns where it would keep one that is taken', async () => {
+  it('gives the new guest another name, and warns where its old one is taken', async () => {
     expect((await planOf(world, 'restore_backup', { source_vmid: 104 })).warnings).toContain(
       'guests called build1 already: 104. Give name for another one',
     );
@@ -198,7 +198,7 @@ describe('restore_backup', () => {
     expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_CPU') });
   });
 
-  it('asks before it replaces a guest, names what is lost, and does it', async () => {
+  it('needs an approval to replace a guest, and names what is lost', async () => {
     const plan = await planOf(world, 'restore_backup', { source_vmid: 104, overwrite: true });
     expect(plan.effect).toBe('destroy');
     expect(plan.summary).toMatch(/^Restore the backup of guest 104 of .* over build1 \(104\), whose present disks are destroyed$/);
@@ -226,7 +226,7 @@ describe('restore_backup', () => {
     expect((await world.refused(world.call('restore_backup', {}))).code).toBe('invalid_arguments');
   });
 
-  it('is a copy of the guest, for every rule of the policy about it', async () => {
+  it('counts as a copy of the guest for every rule of the policy', async () => {
     await world.done('backup_vm', { vmid: 102, storage: 'local' });
     const rules = [{ match: { tag: ['prod'], operation: ['restore_backup'] }, never: true }];
     const strict = world.another({ policy: { ...NO_POLICY, rules } });

@@ -48,7 +48,7 @@ describe('get_metrics', () => {
     expect(forModel.metrics).toMatchObject({ columns: ['metric', 'avg', 'p95', 'max', 'max_at', 'now'] });
     expect(encode(JSON.stringify(forModel)).length).toBeLessThan(600);
   });
-  test('an idle guest is called so, a stopped one is not', async () => {
+  test('says that a guest is idle, but not one that is stopped', async () => {
     expect((await look({ guests: [idle] }, { vmid: 106, period: 'hour' })).answer.findings).toEqual(['idle: CPU never exceeded 2.6 %.']);
     const { answer } = await look({ guests: [{ ...idle, running: false }] }, { vmid: 106, period: 'hour' });
     expect(answer.findings).toEqual(['It is stopped now.']);
@@ -80,7 +80,7 @@ describe('get_metrics', () => {
     expect(error).toMatchObject({ code: 'ambiguous', details: { candidates: ['pve', 'pve2'] } });
     expect((await refusalOf(readIn(ctx, 'get_metrics', { storage: 'nope' }))).message).toContain('is not visible on any node');
   });
-  test('no figures are said to be none known, not to be zero', async () => {
+  test('says that no figures are known, not that they are zero', async () => {
     const empty = Array.from({ length: 3 }, (_, i) => ({ time: 1_795_000_000 + 60 * i }));
     const { answer } = await look({ guests: [hot], answers: { '/nodes/pve/qemu/105/rrddata': empty } }, { vmid: 105 });
     expect(answer).toMatchObject({ metrics: [], measured_percent: 0, notice: expect.stringContaining('Proxmox has no figures') });

@@ -17,7 +17,7 @@ const approved = async (operation: string, args: object) => {
 };
 
 describe('snapshot_vm', () => {
-  it('takes a snapshot that the list shows, and tells how to remove it', async () => {
+  it('takes a snapshot that the list shows, and names the call that removes it', async () => {
     const plan = await planOf(world, 'snapshot_vm', { vmid: 104, snapshot: 'sunday', description: 'kernel 6.8' });
     expect(plan).toMatchObject({ effect: 'change', undo: 'delete_snapshot {"vmid": 104, "snapshot": "sunday"}' });
     expect(await world.done('snapshot_vm', { vmid: 104, snapshot: 'sunday', description: 'kernel 6.8' })).toMatchObject({
@@ -30,7 +30,7 @@ describe('snapshot_vm', () => {
     expect(rows[2]).toMatchObject({ vmid: 104, guest: 'build1', parent: 'before-upgrade', description: 'kernel 6.8', age_days: 0 });
   });
 
-  it('says that a running VM is caught as after a power cut, and asks before it pauses for its memory', async () => {
+  it('warns that the disks of a running VM are as after a power cut, and needs an approval to pause it for its memory', async () => {
     expect((await planOf(world, 'snapshot_vm', { vmid: 101, snapshot: 'now' })).warnings).toEqual([
       'the VM runs: the snapshot holds its disks as after a power cut, without memory',
     ]);
@@ -91,7 +91,7 @@ describe('rollback_snapshot', () => {
     expect((await world.done('get_vm', { vmid: 104 })).config).not.toMatchObject({ cores: 4 });
   });
 
-  it('starts it again where asked to', async () => {
+  it('starts it again where the call says so', async () => {
     expect(await approved('rollback_snapshot', { vmid: 104, snapshot: 'monday', start: true })).toMatchObject({
       result: { status: 'running' },
     });
@@ -110,7 +110,7 @@ describe('rollback_snapshot', () => {
     expect(sent().filter((line) => line.endsWith('/rollback'))).toEqual([]);
   });
 
-  it('names the snapshots there are', async () => {
+  it('names the snapshots that exist', async () => {
     const error = await world.refused(world.call('rollback_snapshot', { vmid: 104, snapshot: 'mondai' }));
     expect(error).toMatchObject({
       code: 'not_possible',
@@ -144,7 +144,7 @@ describe('delete_snapshot', () => {
     expect(await world.done('delete_snapshot', { older_than_days: 10 })).toMatchObject({ deleted: [] });
   });
 
-  it('needs to know which', async () => {
+  it('needs a name or an age', async () => {
     for (const args of [{ vmid: 104 }, { vmid: 104, snapshot: 'monday', older_than_days: 3 }])
       expect((await world.refused(world.call('delete_snapshot', args))).message).toBe(
         'delete_snapshot needs either snapshot or older_than_days.',

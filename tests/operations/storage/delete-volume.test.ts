@@ -63,7 +63,7 @@ describe('delete_volume', () => {
     expect(deletions()).toHaveLength(1);
   });
 
-  it('is not said to be deleted while the storage still lists it', async () => {
+  it('is not reported as deleted while the storage still lists it', async () => {
     await makeOrphan();
     const plan = await planOf(world, 'delete_volume', { volume: ORPHAN });
     const { report } = changeOperation('delete_volume');
@@ -157,7 +157,7 @@ describe('delete_volume', () => {
     expect(deletions()).toEqual([`DELETE /nodes/pve2/storage/local/content/${volume}`]);
   });
 
-  it('takes the other file of one name on another node for another one', async () => {
+  it('tells a file from another one of the same name on another node', async () => {
     const download = (node: string, url: string) =>
       asRoot(world.cluster, 'POST', `/nodes/${node}/storage/local/download-url`, { url, content: 'iso', filename: 'x.iso' });
     await download('pve', 'https://cdimage.debian.org/debian-cd/current/amd64/iso-cd/debian-13.1.0-amd64-netinst.iso');
@@ -197,7 +197,7 @@ describe('delete_volume', () => {
     expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('limited to some guests') });
   });
 
-  it('is a change to no guest, which a policy for guests that were created here does not allow', async () => {
+  it('changes no guest, so a policy for guests that this server created refuses it', async () => {
     await makeOrphan();
     const created = world.another({ policy: { ...NO_POLICY, only: { tags: [], pools: [], created: true } } });
     const error = await world.refused(created.perform('delete_volume', { volume: ORPHAN }, agent));
@@ -207,7 +207,7 @@ describe('delete_volume', () => {
     expect(refused.message).toBe('The policy never allows delete_volume.');
   });
 
-  it('says which right would show a volume that it does not see', async () => {
+  it('names the right that would show a volume that it does not see', async () => {
     const token = await tokenWith(world.cluster, { '/storage': ['Datastore.Audit'], '/vms': ['VM.Audit'] });
     const error = await world.refused(world.another({}, { token }).perform('delete_volume', { volume: 'local-lvm:vm-105-disk-0' }, agent));
     expect(error).toMatchObject({
@@ -218,7 +218,7 @@ describe('delete_volume', () => {
 });
 
 describe('delete_volume of a backup', () => {
-  it('deletes it as a part of its guest, and tells which backups are left', async () => {
+  it('deletes it as a part of its guest, and names the backups that are left', async () => {
     const [newest, older] = await backups();
     const plan = await planOf(world, 'delete_volume', { volume: newest?.volid });
     expect(plan).toMatchObject({ target: { vmid: 102 }, facts: { lastBackup: new Date((older?.ctime ?? 0) * 1000).toISOString() } });

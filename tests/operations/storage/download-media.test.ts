@@ -34,7 +34,7 @@ const asked = () => world.cluster.requests.filter(({ path }) => path.includes('q
 const refusal = (args: object) => world.refused(world.call('download_media', args));
 
 describe('download_media', () => {
-  it('lets the node fetch the file, reads the volume back with its size, and tells how to delete it', async () => {
+  it('lets the node fetch the file, reads the volume back with its size, and names the call that deletes it', async () => {
     const plan = await planOf(world, 'download_media', ISO);
     expect(plan).toMatchObject({ effect: 'change', undo: 'delete_volume {"volume":"local:iso/tools.iso","node":"pve"} (toolset rare)' });
     expect(sent()).toEqual([]);
@@ -65,21 +65,21 @@ describe('download_media', () => {
     expect(sent()).toHaveLength(1);
   });
 
-  it('sends nothing for a file that is there with the same size, and says that its content was not compared', async () => {
+  it('sends nothing for a file that exists with the same size, and says that its content was not compared', async () => {
     await world.done('download_media', ISO);
     const again = await world.done('download_media', { ...ISO, checksum: SUM });
     expect(again).toMatchObject({ already: true, volume: 'local:iso/tools.iso', notice: expect.stringContaining('was not compared') });
     expect(sent()).toHaveLength(1);
   });
 
-  it('never writes over another file of the same name', async () => {
+  it('never overwrites another file of the same name', async () => {
     await world.done('download_media', ISO);
     const error = await refusal({ ...ISO, url: `${SITE}/other/tools.iso`, checksum: SUM });
     expect(error).toMatchObject({ code: 'conflict', message: expect.stringContaining(`${700 * MIB} bytes`) });
     expect(sent()).toHaveLength(1);
   });
 
-  it('refuses every host while the operator has allowed none, asks no host, and tells the line to set', async () => {
+  it('refuses every host while the operator has allowed none, contacts no host, and names the setting', async () => {
     const other = world.another({ limits });
     const error = await world.refused(other.perform('download_media', ISO, agent));
     expect(error).toMatchObject({
@@ -100,7 +100,7 @@ describe('download_media', () => {
     expect((await world.done('download_media', ISO)).already).toBeUndefined();
   });
 
-  it('refuses what has no room before anything is sent', async () => {
+  it('refuses a file without enough space before anything is sent', async () => {
     expect(await refusal({ ...ISO, url: `${SITE}/huge.iso` })).toMatchObject({
       code: 'storage_unavailable',
       message: expect.stringContaining('1048576 GiB are needed'),
@@ -116,7 +116,7 @@ describe('download_media', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('tells that the size is unknown where a host refuses to tell it, and compares no space', async () => {
+  it('says that the size is unknown where a host does not tell it, and compares no space', async () => {
     const reason = "invalid server response: '405 Method Not Allowed'";
     world.cluster.simulator.faults.add({ match: { path: 'query-url-metadata' }, action: 'status', status: 500, reason });
     const plan = await planOf(world, 'download_media', ISO);
@@ -124,7 +124,7 @@ describe('download_media', () => {
     expect(plan.space).toBeUndefined();
   });
 
-  it('takes the end of the task for no proof: it waits for the volume in the list, and tells when it is not there', async () => {
+  it('does not take the end of the task for proof: it waits for the volume in the list, and says when it is missing', async () => {
     const plan = await planOf(world, 'download_media', ISO);
     expect(plan.steps.at(-1)).toMatchObject({
       kind: 'wait',
@@ -146,7 +146,7 @@ describe('download_media', () => {
     expect(done.volume).toBe('local:import/noble.qcow2');
   });
 
-  it('takes http only with a checksum that a replaced file does not have', async () => {
+  it('takes http only with a strong checksum', async () => {
     const url = 'http://images.example.org/plain.iso';
     expect(await refusal({ ...ISO, url })).toMatchObject({
       code: 'invalid_arguments',
