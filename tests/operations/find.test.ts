@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { findOperation, nameOfOperation, operationNames } from '../../src/operations/find.ts';
 import * as all from '../../src/operations/index.ts';
 
-test('one operation at a time is found where the list of all has it', async () => {
+test('each operation of the list is found by its name, in the order of the list', async () => {
   expect(operationNames).toEqual(all.operations.map(({ name }) => name));
   for (const one of all.operations) expect(await findOperation(one.name), one.name).toBe(one);
 });

@@ -25,7 +25,7 @@ const thin = { storage: 'local-lvm', type: 'lvmthin', content: 'images' };
 const nas = { storage: 'nas', type: 'nfs', content: 'images', shared: 1 };
 
 describe('linked or full', () => {
-  test('a template is linked where its storage can, and the plan says so', async () => {
+  test('a template is cloned linked where its storage can, and the plan says so', async () => {
     const plan = await clone({});
     expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/9000/clone']);
     expect(requestsOf(plan)[0]).toMatchObject({
@@ -55,13 +55,13 @@ describe('linked or full', () => {
   ])('full: %s', async (_what, args, w, expected) => {
     expect(await params(args, w)).toMatchObject(expected);
   });
-  test('of a guest that is not a template: the plan shows the state of a running one, and of no other', async () => {
+  test('a plan to clone a running guest names the state of the copy; one to clone a stopped guest does not', async () => {
     const told = async (running: boolean) =>
       (await clone({ source_vmid: 105 }, { ...world, guests: [{ ...webServer, running }] })).warnings;
     expect((await told(true)).join()).toContain('state of one after a power failure');
     expect(await told(false)).toContain('the source is not a template');
   });
-  test('PROXMOX_STORAGE says where a full clone goes, and does not turn a linked one into a full one', async () => {
+  test('PROXMOX_STORAGE chooses the storage of a full clone, and keeps a linked clone linked', async () => {
     const settings = { defaults: { node: 'pve', nodeIsExplicit: false, storage: 'nas' } };
     const w = { ...world, storages: { pve: [thin, nas] } };
     expect(await params({}, w, settings)).not.toHaveProperty('storage');
@@ -126,7 +126,7 @@ describe('configured in the same call', () => {
     const warnings = plan.warnings.join('\n');
     for (const inherited of ['password', 'SSH keys', 'ip=10.0.0.5/24', 'golden']) expect(warnings).toContain(inherited);
   });
-  test('nothing to configure, nothing sent; a disk of the same size is not grown', async () => {
+  test('a clone without settings has no config request, and a disk of the same size is not grown', async () => {
     expect(linesOf(await clone({ disk_gb: 3, cores: 2 }))).toHaveLength(1);
   });
   test.each([
@@ -157,13 +157,13 @@ describe('onto another node', () => {
     ide2: 'nas:9000/vm-9000-cloudinit.qcow2,media=cdrom',
   });
 
-  test('straight there when everything is shared, and linked stays linked', async () => {
+  test('a clone goes there directly when all its storage is shared, and a linked clone stays linked', async () => {
     const plan = await clone({ target_node: 'pve2', start: true }, { ...cluster, guests: [shared] });
     expect(requestsOf(plan)[0]?.params).toMatchObject({ target: 'pve2', full: false });
     expect(linesOf(plan)[1]).toBe('POST /nodes/pve2/qemu/120/status/start');
     expect(plan.node).toBe('pve2');
   });
-  test('local disks: a full clone here, then an offline move; what follows happens there', async () => {
+  test('a VM with local disks is cloned in full on its node, then moved offline; later steps run on the other node', async () => {
     const plan = await clone({ target_node: 'pve2', memory: 2048 }, cluster);
     expect(linesOf(plan)).toEqual([
       'POST /nodes/pve/qemu/9000/clone',
@@ -199,7 +199,7 @@ describe('onto another node', () => {
   });
 });
 
-test('the same name again is the clone that exists', async () => {
+test('a second call with the same name returns the clone that exists', async () => {
   const plan = await clone({ name: 'web1', cores: 8 });
   expect(plan.existing).toMatchObject({
     existing: true,
@@ -211,11 +211,11 @@ test('the same name again is the clone that exists', async () => {
   });
 });
 
-test('without a name it gets the one that Proxmox would give', async () => {
+test('a clone without a name gets the name that Proxmox would give', async () => {
   expect((await clone({ name: undefined })).after?.name).toBe('Copy-of-VM-debian-12-template');
 });
 
-test('less memory than the balloon of the source lowers the balloon with it, or Proxmox would refuse it once the clone exists', async () => {
+test('memory below the balloon of the source lowers the balloon, which Proxmox would otherwise refuse once the clone exists', async () => {
   const ballooned = { guests: [webServer, withConfig(template, { balloon: 1024, memory: '2048' })] };
   const plan = await clone({ memory: 512 }, ballooned);
   expect(requestsOf(plan)[1]?.params).toMatchObject({ memory: 512, balloon: 512 });

@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-it('names what is lost, asks, and makes a template that can be cloned', async () => {
+it('names the losses, asks for approval, and makes a template that can be cloned', async () => {
   const plan = await planOf(world, 'convert_to_template', { vmid: 105 });
   expect(plan).toMatchObject({
     effect: 'destroy',

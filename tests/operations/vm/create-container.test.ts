@@ -43,7 +43,7 @@ it('makes an unprivileged container from a template by the start of its name, an
   expect(await world.done('get_vm', { name: 'ct1' })).toMatchObject({ type: 'container', status: 'running' });
 });
 
-it('has an IPv6 address and gateway under the names that Proxmox has for them', async () => {
+it('sends an IPv6 address and gateway by the names of Proxmox', async () => {
   await world.done('create_container', {
     name: 'six',
     disk_gb: 2,
@@ -73,7 +73,7 @@ it('warns about an address that another guest has, and about one that leads out 
   expect(await planned('10.88.0.6/24')).toEqual([]);
 });
 
-it('names the VMID and the pool that were chosen for it', async () => {
+it('names the VMID and the pool that the server chose', async () => {
   const { cluster } = world;
   const defaults = { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm', pool: 'agents' };
   const engine = world.another({ connection: cluster.connection(SEED_TOKENS.leastPrivilege), defaults });
@@ -84,7 +84,7 @@ it('names the VMID and the pool that were chosen for it', async () => {
   });
 });
 
-it('is not made twice, and the same call says what differs', async () => {
+it('is created once, and a second call says what differs', async () => {
   await world.done('create_container', { name: 'ct1', disk_gb: 2 });
   const again = await world.done('create_container', { name: 'CT1', disk_gb: 2, memory_mb: 1024 });
   expect(again).toMatchObject({ created: false, existing: true, differences: [expect.stringContaining('memory')] });

@@ -28,7 +28,7 @@ const pve = (storages: object[]) => ({ ...world, storages: { pve: storages } }) 
 const local = { storage: 'local', type: 'dir', content: 'iso,import' };
 
 describe('what is sent', () => {
-  test('everything by default, and every default is shown', async () => {
+  test('a call with a name alone uses defaults, and the plan shows each of them', async () => {
     const plan = await create({});
     expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu']);
     expect(requestsOf(plan)[0]?.params).toEqual({
@@ -68,7 +68,7 @@ describe('what is sent', () => {
     expect(plan.cleanup).toBe('delete_vm {"vmid": 120}');
   });
 
-  test('with nothing to boot from it says so, and what is at hand', async () => {
+  test('a VM without image and ISO is warned about, with the images, ISOs and templates that exist', async () => {
     const { warnings } = await create({});
     expect(warnings[0]).toContain('nothing to boot');
     for (const thing of ['local:import/debian-12.qcow2', 'local:iso/debian-12.iso', 'debian-12-template (9000)'])
@@ -115,7 +115,7 @@ describe('what is sent', () => {
     expect(iso.choices).toContain('iso: local:iso/debian-12.iso');
   });
 
-  test('a file name on two storages is never a guess', async () => {
+  test('a file name that two storages have is refused', async () => {
     const nas = { storage: 'nas', type: 'nfs', content: 'iso' };
     const twice: World = {
       ...pve([{ storage: 'local-lvm', type: 'lvmthin', content: 'images' }, local, nas]),
@@ -139,7 +139,7 @@ describe('what is sent', () => {
     });
   });
 
-  test('a password travels as a reference, and a warning says that no user can log in', async () => {
+  test('a password is sent as a reference, and without one a warning says that no user can log in', async () => {
     // The engine has put references in the place of secrets before it plans, which the schema does not know.
     const { ctx } = await openWorld(world);
     const args = { name: 'db1', start_on_create: false, cloud_init: { password: { $secret: 'ab12' } } };
@@ -149,7 +149,7 @@ describe('what is sent', () => {
     expect((await create({ cloud_init: { user: 'ops' } })).warnings.join()).toContain('no user can log in');
   });
 
-  test('an image without cloud_init brings a warning, and an ISO does not: its installer makes the user', async () => {
+  test('an image without cloud_init is warned about; an ISO is not, because its installer makes the user', async () => {
     const warning = 'no cloud_init was given: a cloud image then has no user who can log in';
     expect((await create({ image: 'local:import/debian-12.qcow2' })).warnings).toContain(warning);
     expect((await create({ iso: 'local:iso/debian-12.iso' })).warnings).not.toContain(warning);
@@ -182,7 +182,7 @@ describe('what is sent', () => {
     });
   });
 
-  test('files are qcow2, because raw ones cannot be snapshotted', async () => {
+  test('a file storage gets qcow2 disks, because raw files cannot be snapshotted', async () => {
     expect((await params({ storage: 'nas' }, pve([{ storage: 'nas', type: 'nfs', content: 'images' }])))?.scsi0).toBe(
       'nas:32,format=qcow2,iothread=1,discard=on',
     );
@@ -194,12 +194,12 @@ describe('what is sent', () => {
   });
 });
 
-describe('where it goes', () => {
+describe('node, storage and bridge', () => {
   const big = { storage: 'big', type: 'lvmthin', content: 'images' };
   const other = { storage: 'other', type: 'lvmthin', content: 'images' };
   const on = async (args: object, w: World, settings = {}) => (await create(args, w, {}, settings)).after?.storage;
 
-  test('the caller decides, then PROXMOX_STORAGE, then the image, then the only one; never a guess', async () => {
+  test('the storage is that of the caller, of PROXMOX_STORAGE, of the image, or the only one; else the call is refused', async () => {
     const usual = { defaults: { node: 'pve', nodeIsExplicit: false, storage: 'other' } };
     const two = pve([big, other, local]);
     expect(await on({ storage: 'big' }, two, usual)).toBe('big');
@@ -224,7 +224,7 @@ describe('where it goes', () => {
     expect(error.message).toContain(message);
     expect(error.details?.candidates).toEqual(['big (100 GiB free)']);
   });
-  test('the only storage, which is offline, is to be brought back: a privilege would not help', async () => {
+  test('where the only storage is offline, the hint asks to bring it back, not for a privilege', async () => {
     const error = await refusalOf(create({ storage: 'off' }, pve([{ ...other, storage: 'off', active: 0 }])));
     expect(error.hint).toBe('Ask the operator to enable off or to bring it back.');
   });
@@ -236,7 +236,7 @@ describe('where it goes', () => {
     const shared = create({ disk_gb: 60 }, pve([{ ...big, shared: 1 }]), taken('big'));
     expect((await refusalOf(shared)).message).toContain('50 GiB more are reserved');
   });
-  test('a thin pool that gave out more than it has warns', async () => {
+  test('a thin pool that is overcommitted is warned about', async () => {
     const w = {
       ...pve([{ ...big, totalGib: 500, availGib: 400 }]),
       volumes: [{ storage: 'big', volid: 'big:vm-1-disk-0', content: 'images', sizeGib: 480 }],
@@ -246,14 +246,14 @@ describe('where it goes', () => {
 
   const nodes = (...list: object[]) => ({ ...world, nodes: list }) as World;
   const node = async (args: object, w: World, settings = {}) => (await create(args, w, {}, settings)).node;
-  test('the node: requested, PROXMOX_NODE, the usual name, or the only one', async () => {
+  test('the node is the requested one, PROXMOX_NODE, the one with the usual name, or the only one', async () => {
     const cluster = nodes({ node: 'pve' }, { node: 'pve2' });
     expect(await node({ node: 'pve2' }, cluster)).toBe('pve2');
     expect(await node({}, cluster, { defaults: { node: 'pve2', nodeIsExplicit: true } })).toBe('pve2');
     expect(await node({}, cluster)).toBe('pve');
     expect(await node({}, nodes({ node: 'alpha' }, { node: 'beta', status: 'offline' }))).toBe('alpha');
   });
-  test('a cluster without a usual node asks, with free memory; a wrong or sleeping node is refused', async () => {
+  test('a cluster without a usual node is ambiguous, and the error shows free memory; an unknown or offline node is refused', async () => {
     const error = await refusalOf(create({}, nodes({ node: 'alpha', maxcpu: 8, maxmem: 2 ** 33 }, { node: 'beta', hidden: true })));
     expect(error.code).toBe('ambiguous');
     expect(error.details?.candidates).toEqual(['alpha (8 CPUs, 7700 MiB free)', 'beta']);
@@ -265,7 +265,7 @@ describe('where it goes', () => {
     );
   });
 
-  test('the bridge must be there: Proxmox accepts any and the start fails', async () => {
+  test('a bridge that does not exist is refused, because Proxmox accepts it and the start fails', async () => {
     const bridges = (...list: string[]) => ({ ...world, bridges: { pve: list } }) as World;
     expect((await refusalOf(create({ net_bridge: 'vmbr7' }))).hint).toContain('vmbr0');
     expect((await create({}, bridges('vmbr4'))).after?.bridge).toBe('vmbr4');
@@ -312,8 +312,8 @@ describe('refused before anything is sent', () => {
   });
 });
 
-describe('twice is once', () => {
-  test('the same name, whatever its case, is the VM that exists; nothing is done to it', async () => {
+describe('the same call again', () => {
+  test('returns the VM of the same name in any case, and changes nothing', async () => {
     const plan = await create({
       name: 'WEB1',
       cores: 8,
@@ -334,26 +334,26 @@ describe('twice is once', () => {
       differences: ['cores: requested 8, has 2', 'disk_gb: requested 64, has 32'],
     });
   });
-  test('so is the same VMID', async () => {
+  test('returns the VM of the same VMID', async () => {
     expect((await create({ name: 'shop', vmid: 105 })).existing).toMatchObject({
       vmid: 105,
       differences: ['name: requested shop, has web1'],
     });
   });
-  test('a fresh guest is found although the list shows it without a name', async () => {
+  test('finds a fresh guest that the list shows without a name', async () => {
     expect((await create({ name: 'web1' }, { ...world, guests: [{ ...webServer, fresh: true }] })).existing).toMatchObject({
       vmid: 105,
       differences: [],
     });
   });
-  test('and when the list does not show it at all, as long as this server made it', async () => {
+  test('finds a fresh guest of this server that the list does not show', async () => {
     const fresh = [{ vmid: 105, name: 'web1', node: 'pve', type: 'qemu' as const }];
     const hidden = await create({ name: 'web1' }, { ...world, guests: [{ ...webServer, hidden: true }] }, { fresh });
     expect(hidden.existing).toMatchObject({ existing: true, vmid: 105, note: expect.stringContaining('being created') });
     const deletedMeanwhile = await create({ name: 'web1' }, { ...world, guests: [] }, { fresh });
     expect(deletedMeanwhile.existing).toBeUndefined();
   });
-  test('when no guest has a name (the status daemon is down) the nodes are asked, not every guest', async () => {
+  test('reads the nodes, not every guest, when no guest has a name because the status daemon is down', async () => {
     const guests = Array.from({ length: 30 }, (_, i) => ({ ...webServer, vmid: 300 + i, fresh: true }));
     const { ctx, requests } = await openWorld({ ...world, guests });
     await planIn(ctx, 'create_vm', { name: 'db1' });
@@ -366,12 +366,12 @@ describe('twice is once', () => {
     ['a template has it', { name: 'debian-12-template' }, 'template'],
     ['name and VMID mean different guests', { name: 'web1', vmid: 201 }, 'belongs to guest 105'],
     ['the VMID is a container', { vmid: 201 }, 'container'],
-  ])('a conflict, never "existing": %s', async (_what, args, message) => {
+  ])('is a conflict where %s', async (_what, args, message) => {
     const error = await refusalOf(create(args));
     expect(error.code).toBe('conflict');
     expect(error.message).toContain(message);
   });
-  test('nor several guests of the name, nor a VMID that the token cannot see', async () => {
+  test('is a conflict for several guests of the name, and for a VMID that the token cannot see', async () => {
     const twins = { ...world, guests: [webServer, { ...webServer, vmid: 106 }] };
     expect((await refusalOf(create({ name: 'web1' }, twins))).details?.candidates).toEqual([105, 106]);
     const hidden = { ...world, guests: [{ ...webServer, hidden: true }] };

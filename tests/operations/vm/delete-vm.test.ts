@@ -23,7 +23,7 @@ const disk = { storage: 'local-lvm', volid: 'local-lvm:vm-105-disk-0', content: 
 const world: World = { guests: [stopped, { ...container, running: false }, template], volumes: [disk] };
 const remove = (args: object, w: World = world, ctx = {}) => planOf('delete_vm', { vmid: 105, ...args }, w, ctx);
 
-test('a human reads before it: disks, snapshots, backups, and that it cannot be undone', async () => {
+test('the plan names disks, snapshots, backups, and that the deletion cannot be undone', async () => {
   const plan = await remove({});
   expect(linesOf(plan)).toEqual(['DELETE /nodes/pve/qemu/105']);
   expect(requestsOf(plan)[0]?.params).toEqual({ purge: true });
@@ -41,7 +41,7 @@ test('a human reads before it: disks, snapshots, backups, and that it cannot be 
   expect(plan.target?.disks).toEqual(['local-lvm:vm-105-disk-0']);
 });
 
-test('an ISO that is inserted is not the guest’s to destroy', async () => {
+test('an inserted ISO is not destroyed with the guest', async () => {
   const { summary, before, facts } = await remove({});
   expect(summary).toContain('1 volume');
   expect(before).toEqual({ status: 'stopped', volumes: ['local-lvm:vm-105-disk-0'], untouched: ['local:iso/debian-12.iso'] });
@@ -54,7 +54,7 @@ describe('names exactly the volumes that Proxmox destroys', () => {
     guests: [{ ...stopped, config: { ...stopped.config, ...config }, ...(pending ? { pending } : {}) }],
     volumes,
   });
-  test('a disk of the host stays, and a human reads that it does', async () => {
+  test('a disk of the host stays, and the plan says so', async () => {
     const plan = await remove({}, holding({ scsi1: '/dev/disk/by-id/ata-X1,backup=0,size=3907018584K' }));
     expect(plan.summary).toContain('with 1 volume and');
     expect(plan.before?.volumes).toEqual(['local-lvm:vm-105-disk-0']);
@@ -73,7 +73,7 @@ describe('names exactly the volumes that Proxmox destroys', () => {
     const plan = await remove({}, holding({ scsi0: 'local-lvm:base-9000-disk-0/vm-105-disk-0,size=3G' }));
     expect(plan.before?.volumes).toEqual(['local-lvm:base-9000-disk-0/vm-105-disk-0']);
   });
-  test('a disk whose removal by force is pending goes too, and so do a detached and a generated one', async () => {
+  test('disks with a pending removal by force, detached disks and generated disks are destroyed too', async () => {
     const more = {
       scsi1: 'local-lvm:vm-105-disk-1,size=500G',
       unused0: 'local-lvm:vm-105-disk-2',
@@ -123,21 +123,21 @@ describe('names exactly the volumes that Proxmox destroys', () => {
 describe('a hibernated guest', () => {
   const saved = 'local-lvm:vm-105-state-suspend-2026-11-26';
   const asleep: World = { ...world, guests: [{ ...stopped, config: { ...stopped.config, lock: 'suspended', vmstate: saved } }] };
-  test('can be deleted; a human reads that its memory is lost', async () => {
+  test('can be deleted, and the plan says that its memory is lost', async () => {
     const plan = await remove({}, asleep);
     expect(linesOf(plan)).toEqual(['DELETE /nodes/pve/qemu/105']);
     expect(plan.warnings).toContain('the guest is hibernated: its saved memory is lost');
     expect(plan.before?.volumes).toEqual(['local-lvm:vm-105-disk-0', saved]);
     expect(JSON.stringify(plan)).not.toContain('unlock');
   });
-  test('cannot be backed up first, which is said before a human is asked', async () => {
+  test('cannot be backed up first, and the call is refused before an approval is requested', async () => {
     const error = await refusalOf(remove({ backup_storage: 'local' }, asleep));
     expect(error.code).toBe('not_possible');
     expect(error.hint).toContain('start_vm {"vmid": 105}');
   });
 });
 
-test('volumes that only bear its VMID are shown, and destroyed only then', async () => {
+test('volumes that only bear its VMID are destroyed only where the plan shows them', async () => {
   const stray = { ...disk, volid: 'local-lvm:vm-105-disk-7', sizeGib: 4 };
   const w = { ...world, volumes: [disk, stray] };
   const plan = await remove({}, w);
@@ -168,7 +168,7 @@ test('a container', async () => {
   expect(requestsOf(plan)[0]?.task?.type).toBe('vzdestroy');
 });
 
-test('a backup first, and the guest goes only once the volume is there; older backups stay', async () => {
+test('with backup_storage the guest is deleted only once the backup is there, and older backups stay', async () => {
   const plan = await remove({ backup_storage: 'local' });
   expect(plan.steps.map((s) => `${s.kind} ${s.id}`)).toEqual([
     'request backup',
@@ -243,7 +243,7 @@ describe('the report tells gone from unknown', () => {
   test('a volume that stayed is named', async () => {
     expect(await report({ guests: [], volumes: [disk] })).toMatchObject({ deleted: true, orphans: ['local-lvm:vm-105-disk-0'] });
   });
-  test('a token of a pool cannot see leftovers, and the answer does not pretend otherwise', async () => {
+  test('a token of a pool cannot see leftovers, and the answer says so', async () => {
     const answer = await report({ guests: [], volumes: [disk], permissions: { '/storage/local-lvm': ['Datastore.AllocateSpace'] } });
     expect(answer).toMatchObject({ deleted: true, unchecked: expect.stringContaining('local-lvm') });
     expect(answer).not.toHaveProperty('orphans');
@@ -256,7 +256,7 @@ describe('the report tells gone from unknown', () => {
     });
     expect(answer).toMatchObject({ orphans: ['local-lvm:vm-105-disk-0'] });
   });
-  test('the same guest under its VMID is not gone, whatever its task said', async () => {
+  test('a guest that still has its VMID is not reported as gone, even after a successful task', async () => {
     expect(await report({ guests: [stopped] })).toMatchObject({ deleted: false, status: 'unknown' });
   });
   test('the remains of a guest that Proxmox is destroying are still that guest', async () => {
@@ -281,10 +281,10 @@ describe('the report tells gone from unknown', () => {
       });
       expect(answer).not.toHaveProperty('orphans');
     });
-    test('out of the token’s sight: the task that destroyed ours proves it', async () => {
+    test('that the token cannot see: the task that destroyed ours proves the deletion', async () => {
       expect(await report({ guests: [{ ...stopped, hidden: true }], volumes: [disk] })).toMatchObject({ deleted: true });
     });
-    test('out of the token’s sight and without the task’s end nothing is known', async () => {
+    test('that the token cannot see, without an end of the task: the outcome is unknown', async () => {
       const lost = { id: 'delete', state: 'sent', at: '' };
       expect(await reported(await remove({}), { guests: [{ ...stopped, hidden: true }] }, lost)).toMatchObject({
         deleted: false,

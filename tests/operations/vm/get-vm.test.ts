@@ -72,7 +72,7 @@ describe('get_vm', () => {
     const vm = await read('get_vm', { vmid: 105 });
     expect(vm).toMatchObject({ status: 'running', uptime_seconds: 3600, ip_addresses: ['10.0.0.5', '2001:db8::5'] });
   });
-  test('an agent that does not answer is not a failure', async () => {
+  test('succeeds when the agent does not answer', async () => {
     const { read } = await opened({ guests: [webServer] });
     expect((await read('get_vm', { vmid: 105 })).ip_note).toContain('unknown');
   });
@@ -104,7 +104,7 @@ describe('get_vm', () => {
     expect(description).not.toContain('hunter2');
     expect(snapshot_list).toMatchObject([{ snapshot: 'before-upgrade' }]);
   });
-  test('a removal that is pending says so, and which volume it destroys', async () => {
+  test('a pending removal is shown with the volume that it destroys', async () => {
     const config = { ...webServer.config, sata1: 'local-lvm:vm-105-disk-1,size=500G', scsi2: 'local-lvm:vm-105-disk-2,size=1G' };
     const { read } = await opened({ guests: [{ ...webServer, config, pending: { sata1: 'force', scsi2: null } }] });
     expect((await read('get_vm', { vmid: 105 })).pending).toEqual([
@@ -117,11 +117,11 @@ describe('get_vm', () => {
       { key: 'scsi2', now: 'local-lvm:vm-105-disk-2,size=1G', removed: true },
     ]);
   });
-  test('a guest without notes answers none', async () => {
+  test('a guest without notes has none in the answer', async () => {
     const { read } = await opened({ guests: [{ ...template }] });
     expect(await read('get_vm', { vmid: 9000, fields: ['description'] })).not.toHaveProperty('description');
   });
-  test('a disk that is not the guest’s own says whose it is', async () => {
+  test('a disk of another guest or of the host is shown with its owner', async () => {
     const config = { ...webServer.config, scsi1: '/dev/sdb,size=1T', scsi2: 'local-lvm:vm-106-disk-0,size=1G' };
     const { read } = await opened({ guests: [{ ...webServer, running: false, config }] });
     const owners = (await read('get_vm', { vmid: 105 })).disks.map((d: { slot: string; owner?: unknown }) => [d.slot, d.owner]);
@@ -203,7 +203,7 @@ describe('get_vm', () => {
       const interfaces = [card('ens18', 'bc:24:11:00:00:01', ...nowhere, 'not an address', ...real)];
       expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual(real);
     });
-    test('odd answers of an agent are not a failure', async () => {
+    test('malformed answers of an agent are ignored', async () => {
       const interfaces = [{ name: 5 }, { 'ip-addresses': 'x' }, { 'ip-addresses': [null, { 'ip-address': 7 }, {}] }] as object[];
       expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual([]);
     });

@@ -41,7 +41,7 @@ const many: GuestSpec[] = Array.from({ length: 120 }, (_, i) => ({
 }));
 
 describe('list_vms', () => {
-  test('the same question about rows that did not change is answered by the same answer, and any other anew', async () => {
+  test('equal arguments about unchanged rows get the same answer object, and other arguments a new one', async () => {
     const { ctx } = await openWorld({ guests: [webServer, container] });
     const operation = readOperation('list_vms');
     let said: unknown = await ctx.api.get('/cluster/resources', { type: 'vm' });
@@ -51,7 +51,7 @@ describe('list_vms', () => {
     expect(await ask()).toBe(first);
     expect(await ask({ limit: 1 })).toMatchObject({ vms: [{ vmid: 105 }], total: 2 });
     const rows = said;
-    // The rights that tell what is missing become known.
+    // Another call reads the rights of the token.
     said = { '/pool/agents': { 'VM.Audit': 1 } };
     await allPrivileges(api);
     said = rows;
@@ -199,7 +199,7 @@ describe('list_vms', () => {
     } while (cursor);
     expect(seen).toEqual(vmids);
   });
-  test('a cursor belongs to one order', async () => {
+  test('a cursor of another sort order is refused', async () => {
     const { read } = await opened({ guests: loads });
     const { next_cursor: cursor } = await read('list_vms', { sort: 'cpu', limit: 1 });
     expect((await refusalOf(read('list_vms', { sort: 'memory', cursor }))).message).toContain('with the same sort');
@@ -255,7 +255,7 @@ describe('list_vms', () => {
     expect(tokens(answer.rows) / 60).toBeLessThanOrEqual(27);
     expect(tokens(answer)).toBeLessThan(2000);
   });
-  test('a page that one answer cannot bear ends earlier, with a cursor', async () => {
+  test('a page that is too large for one answer ends earlier, with a cursor', async () => {
     const guests = Array.from({ length: 400 }, (_, i) => ({
       ...webServer,
       vmid: 1000 + i,
@@ -284,7 +284,7 @@ describe('list_vms', () => {
     expect(totals).toMatchObject({ running: 1, state_unknown: 1 });
     expect(requests()).toEqual(['/cluster/resources?type=vm', '/nodes']);
   });
-  test('says which guests the token cannot see once its rights are known, and asks for them with no request of its own', async () => {
+  test('says which guests the token cannot see once its rights are known, and does not read the rights itself', async () => {
     const permissions = { '/vms/105': ['VM.Audit'] };
     const { read, requests } = await opened({ guests: [webServer, { ...webServer, vmid: 106 }], permissions });
     expect(await read('list_vms', {})).toMatchObject({ total: 1 });

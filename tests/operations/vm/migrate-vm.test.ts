@@ -20,7 +20,7 @@ const sent = () =>
     .map(({ method, path, params }) => [`${method} ${path}`, params]);
 const asOperator = async (method: string, path: string, params: Record<string, string> = {}) => {
   const upid = await asRoot(world.cluster, method, path, params);
-  // What a task has locked cannot take the next request.
+  // A guest that a task has locked takes no request.
   if (typeof upid === 'string' && upid.startsWith('UPID:')) {
     const status = `/nodes/${upid.split(':')[1]}/tasks/${encodeURIComponent(upid)}/status`;
     await expect
@@ -79,7 +79,7 @@ describe('one guest', () => {
     expect((await world.done('get_vm', { vmid: 105 })).disks).toMatchObject([{ volume: expect.stringMatching(/^nas:105\//) }, {}]);
   });
 
-  it('that is a running container is restarted, which is said before', async () => {
+  it('that is a running container is restarted, and the plan says so', async () => {
     expect((await planOf(world, 'migrate_vm', { vmid: 200 })).raisedBecause).toBe(
       'a container that runs is shut down (killed after 180 s), moved and started again',
     );

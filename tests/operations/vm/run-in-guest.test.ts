@@ -40,7 +40,7 @@ it('runs an allowed program after an approval, and answers its exit code and out
   expect(sent()).toEqual(['POST /nodes/pve2/qemu/101/agent/exec']);
 });
 
-it('tells an exit code that is not 0', async () => {
+it('answers an exit code other than 0', async () => {
   world = await openWorld({ policy: SYSTEMCTL });
   const id = await world.asks('run_in_guest', run(['sh', '-c', 'exit 3']));
   expect((await world.done('approve', { approval_id: id })).result).toMatchObject({ exit_code: 3 });
@@ -91,7 +91,7 @@ describe('files', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('a look at the run long after it is not another read', async () => {
+  it('a later get_task of the run does not read the file again', async () => {
     world = await openWorld({ policy: FILES });
     await approved({ vmid: 101, file: '/etc/hosts' });
     const { report } = changeOperation('run_in_guest');
@@ -144,7 +144,7 @@ describe('files', () => {
     expect([...sent(), ...reads()]).toEqual([]);
   });
 
-  it('the right to read is checked before a human is asked', async () => {
+  it('the right to read is checked before an approval is requested', async () => {
     world = await openWorld({ policy: FILES });
     const token = await tokenWith(world.cluster, { '/vms': ['VM.Audit', 'VM.GuestAgent.FileWrite'] });
     const limited = world.another({}, { token });

@@ -21,7 +21,7 @@ const withConfig = (guest: GuestSpec, config: Record<string, string | number>): 
 const set = (guest: GuestSpec, args: object) => planOf('set_resources', { vmid: guest.vmid, ...args }, { guests: [guest] });
 
 describe('set_resources', () => {
-  test('sends only what differs, fenced by the digest, and says what has to wait', async () => {
+  test('sends only the values that differ, with the digest, and says which stay pending', async () => {
     const { ctx } = await openWorld({ guests: [webServer] });
     const plan = await planIn(ctx, 'set_resources', { vmid: 105, cores: 4, sockets: 1, memory: 2048 });
     const { digest } = await ctx.api.get<{ digest: string }>('/nodes/pve/qemu/105/config');
@@ -39,7 +39,7 @@ describe('set_resources', () => {
     });
     expect(plan.undo).toBe('set_resources {"vmid":105,"cores":2}');
   });
-  test('compares with what is pending, not with what runs', async () => {
+  test('compares with pending values, not with running ones', async () => {
     const waiting = { ...webServer, pending: { cores: 4 } };
     expect((await set(waiting, { cores: 4 })).existing).toMatchObject({
       already: true,
@@ -47,7 +47,7 @@ describe('set_resources', () => {
     });
     expect(requestsOf(await set(waiting, { cores: 2 }))[0]?.params).toMatchObject({ cores: 2 });
   });
-  test('nothing waits in a stopped guest', async () => {
+  test('a stopped guest has no pending values afterwards', async () => {
     expect((await set({ ...webServer, running: false }, { memory: 4096 })).warnings).toEqual([]);
   });
   test('a container changes at once, by PUT', async () => {
@@ -57,7 +57,7 @@ describe('set_resources', () => {
     expect(plan.warnings).toEqual([]);
   });
 
-  describe('interrupts when it takes memory away that is in use', () => {
+  describe('counts as an interruption when it takes memory that is in use', () => {
     const busy = { ...webServer, usedMib: 1500 };
     test.each([
       ['a balloon below it', busy, { balloon: 1000 }, 'disrupt'],
@@ -94,7 +94,7 @@ describe('set_resources', () => {
     expect(hint).toBe('Wake it with start_vm {"vmid": 105}, then call again.');
   });
 
-  describe('says what takes effect at once', () => {
+  describe('names the values that take effect at once', () => {
     const numa = (hotplug: string) => withConfig(webServer, { numa: 1, hotplug, memory: '4096' });
     test.each([
       ['hotplug 1 is network, disk and usb', numa('1'), { memory: 8192 }, 'memory: pending'],
@@ -112,7 +112,7 @@ describe('set_resources', () => {
     });
   });
 
-  describe('lowers no memory far without a human', () => {
+  describe('needs an approval to lower memory far', () => {
     const vm = (memory: string, more: Partial<GuestSpec> = {}) => ({ ...withConfig(stopped, { memory }), ...more });
     const ct = (memory: number) => ({ ...withConfig(container, { memory }), running: false });
     test.each([
@@ -134,7 +134,7 @@ describe('set_resources', () => {
       const warned = plan.warnings.some((w) => w.startsWith('memory falls from'));
       expect(warned).toBe(effect === 'disrupt');
     });
-    test('a caller who thinks in GiB reads the right number', async () => {
+    test('a caller that seems to mean GiB reads the number in MiB', async () => {
       expect((await set(vm('65536'), { memory: 64 })).raisedBecause).toContain('64 GiB would be 65536');
     });
   });

@@ -43,7 +43,7 @@ describe('start_vm', () => {
       pending: { sata1: 'force', memory: 4096 },
     };
     const disk = 'local-lvm:vm-105-disk-1 (500 GiB)';
-    test('the start destroys it, so a human is asked and reads which one', async () => {
+    test('the start destroys it, so it needs an approval that names the disk', async () => {
       const plan = await start(dooms);
       expect(plan.effect).toBe('destroy');
       expect(plan.raisedBecause).toContain(`destroys ${disk}`);
@@ -52,7 +52,7 @@ describe('start_vm', () => {
       expect(plan.after).toEqual({ status: 'running', sata1: 'destroyed' });
       expect(plan.undo).toContain(`${disk} cannot be restored`);
     });
-    test('a yes to one disk covers no other', async () => {
+    test('an approval for one disk covers no other', async () => {
       const expected = async (spec: GuestSpec) => (await start(spec)).expected;
       const more = withConfig(dooms, { sata2: 'local-lvm:vm-105-disk-2,size=1G' });
       expect(await expected({ ...more, pending: { ...dooms.pending, sata2: 'force' } })).not.toEqual(await expected(more));
@@ -66,7 +66,7 @@ describe('start_vm', () => {
       );
       expect((await set({ ...dooms, running: true }, { cores: 4 })).effect).toBe('change');
     });
-    test('so does a stop, which applies what is pending', async () => {
+    test('a stop applies it as well', async () => {
       const guest = { ...dooms, running: true };
       const plan = await planOf('stop_vm', { vmid: 105 }, { guests: [guest] });
       expect(plan.effect).toBe('destroy');
@@ -100,7 +100,7 @@ describe('start_vm', () => {
     // Completes "wait until …" in every text.
     expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', purpose: 'the HA manager has started it', until: { is: 'running' } });
   });
-  test('a running guest is left alone; a hibernated one is woken', async () => {
+  test('a running guest gets no request, and a hibernated one is started', async () => {
     expect((await start(webServer)).existing).toMatchObject({ status: 'running', already: true });
     expect(linesOf(await start(withConfig(stopped, { lock: 'suspended' })))).toHaveLength(1);
   });

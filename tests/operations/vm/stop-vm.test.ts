@@ -18,7 +18,7 @@ const world: World = { guests: [webServer, container, template] };
 const stop = (args: object, w: World = world) => planOf('stop_vm', args, w);
 
 describe('the plan says which of the three methods it uses', () => {
-  test('asks the guest and never kills it', async () => {
+  test('asks the guest to shut down and never cuts its power', async () => {
     const plan = await stop({ vmid: 105 });
     const [step] = requestsOf(plan);
     expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/shutdown']);
@@ -29,14 +29,14 @@ describe('the plan says which of the three methods it uses', () => {
     expect(step?.onFailure).toContain('stop_vm {"vmid": 105, "force": true}');
   });
 
-  test('asks first, then kills', async () => {
+  test('asks the guest first, then cuts its power', async () => {
     const plan = await stop({ vmid: 105, timeout: 90, force: true });
     expect(requestsOf(plan)[0]?.params).toEqual({ timeout: 90, forceStop: true });
     expect(plan.effect).toBe('destroy');
     expect(plan.summary).toContain('power off after 90 s');
   });
 
-  test('pulls the plug now, ahead of a pending shutdown', async () => {
+  test('cuts the power at once, ahead of a pending shutdown', async () => {
     const plan = await stop({ vmid: 105, force: true });
     expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/stop']);
     expect(requestsOf(plan)[0]?.params).toEqual({ 'overrule-shutdown': true });
@@ -44,12 +44,12 @@ describe('the plan says which of the three methods it uses', () => {
     expect(plan.raisedBecause).toContain('lost');
   });
 
-  test('a node before 8.2 does not know how to overrule', async () => {
+  test('a node before 8.2 gets no overrule-shutdown', async () => {
     const plan = await stop({ vmid: 105, force: true }, { ...world, version: '8.1.4' });
     expect(requestsOf(plan)[0]?.params).toEqual({});
   });
 
-  test('containers too', async () => {
+  test('shuts a container down with its own task', async () => {
     const plan = await stop({ vmid: 201 });
     expect(linesOf(plan)).toEqual(['POST /nodes/pve/lxc/201/status/shutdown']);
     expect(requestsOf(plan)[0]?.task?.type).toBe('vzshutdown');
@@ -72,7 +72,7 @@ test('an approval is bound to the machine, and shows its pending changes', async
   expect(plan.warnings).toEqual(['pending changes take effect with the next stop and start: cores 2 → 4']);
 });
 
-test('a container has an identity although it has no uuid, and another one has another', async () => {
+test('a container without a uuid has an identity, and another container has another', async () => {
   const key = async (rootfs: string) =>
     (await stop({ vmid: 201 }, { guests: [{ ...container, config: { ...container.config, rootfs } }] })).target?.key;
   const first = await key('local-lvm:vm-201-disk-0,size=8G');
@@ -80,7 +80,7 @@ test('a container has an identity although it has no uuid, and another one has a
   expect(await key('local-lvm:vm-201-disk-1,size=8G')).not.toBe(first);
 });
 
-test('the HA manager always cuts the power in the end, so even a graceful stop is graver there', async () => {
+test('a graceful stop under HA counts as destroying, because the HA manager cuts the power in the end', async () => {
   const plan = await stop({ vmid: 105 }, { guests: [{ ...webServer, ha: 'started' }] });
   expect(plan.effect).toBe('destroy');
   expect(plan.raisedBecause).toContain('HA');
@@ -90,7 +90,7 @@ test('the HA manager always cuts the power in the end, so even a graceful stop i
   expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', until: { is: 'stopped' } });
 });
 
-test('a stopped guest is stopped already: nothing is sent', async () => {
+test('a stopped guest gets no request', async () => {
   const plan = await stop({ vmid: 105 }, { guests: [{ ...webServer, running: false }] });
   expect(plan.steps).toEqual([]);
   expect(plan.existing).toMatchObject({ vmid: 105, status: 'stopped', already: true });
@@ -105,14 +105,14 @@ test.each([
   expect((await refusalOf(stop(args, w))).code).toBe(code);
 });
 
-test('the cluster is asked afresh for every plan: guests move', async () => {
+test('each plan reads the cluster again, because guests move', async () => {
   const { ctx, requests } = await openWorld(world);
   await planIn(ctx, 'stop_vm', { vmid: 105 });
   await planIn(ctx, 'stop_vm', { vmid: 105 });
   expect(requests().filter((url) => url.startsWith('/cluster/resources'))).toHaveLength(2);
 });
 
-test('several under one approval: each is bound, and the gravest one is explained whatever its place', async () => {
+test('an approval for several guests binds each of them and explains the gravest effect, whichever guest has it', async () => {
   const guests = [webServer, { ...container, ha: 'started' }, { ...webServer, vmid: 106, running: false }];
   const plan = await planOf('stop_vm', { vmids: [105, 201, 106, 105] }, { guests });
   expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/shutdown', 'POST /nodes/pve/lxc/201/status/shutdown']);
@@ -124,7 +124,7 @@ test('several under one approval: each is bound, and the gravest one is explaine
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
 
-test('a halted guest may ignore the request, and the plan says so; force needs no word about it', async () => {
+test('the plan warns that a halted guest may ignore the request, except with force', async () => {
   const guests = [{ ...webServer, qmpstatus: 'io-error' }];
   expect((await stop({ vmid: 105 }, { guests })).warnings).toEqual([
     'the guest is halted (io-error) and may ignore the request; force cuts its power',
@@ -142,12 +142,12 @@ test('the undo of several promises no more than that of each', async () => {
   expect(await undo({ force: true })).toBe(`start_vm each of them; what the guests had not written to disk is lost; ${lost}`);
 });
 
-test('every guest of a list that is not there is named', async () => {
+test('the error names each guest of a list that does not exist', async () => {
   const error = await refusalOf(planOf('stop_vm', { vmids: [105, 999, 201, 9998] }, { guests: [webServer, container] }));
   expect(error).toMatchObject({ code: 'guest_not_found', message: 'No guests with the VMIDs 999, 9998 are visible.' });
 });
 
-test('every guest of a list that is refused is named with its code, whatever the codes are', async () => {
+test('the error names each refused guest of a list with its code', async () => {
   const locked = { ...webServer, vmid: 107, config: { ...webServer.config, lock: 'backup' } };
   const guests = [webServer, container, template, locked];
   const error = await refusalOf(planOf('stop_vm', { vmids: [105, 9000, 999, 107, 201] }, { guests }));
@@ -158,12 +158,12 @@ test('every guest of a list that is refused is named with its code, whatever the
   expect(error.details?.refused).toEqual(refused.map(({ vmid, code, message, hint }) => ({ vmid, code, message, hint })));
 });
 
-test('of several guests of which one runs, one is stopped', async () => {
+test('of several guests only those that run are stopped', async () => {
   const plan = await planOf('stop_vm', { vmids: [105, 106] }, { guests: [webServer, { ...webServer, vmid: 106, running: false }] });
   expect(plan.summary).toBe('Shut down 1 guest: web1 (105)');
 });
 
-test('a fact about several guests of a list is said once, and a human reads all of it', async () => {
+test('a reason that holds for all guests of a list is written once', async () => {
   const guests = Array.from({ length: 40 }, (_, index) => ({ ...webServer, vmid: 300 + index }));
   const lost = 'the power is cut: what the guest has not written to disk is lost';
   const force = async (vmids: number[], ha?: string) =>

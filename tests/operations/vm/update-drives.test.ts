@@ -51,7 +51,7 @@ describe('a drive that holds no data of the guest', () => {
   });
 });
 
-test('a disk whose size the configuration does not tell is not said to have none', async () => {
+test('a disk without a size in the configuration is shown as of unknown size', async () => {
   expect(await plan({ disk: 'scsi2', size_gb: 9 })).toMatchObject({
     summary: 'Change drives (410): grow scsi2 an unknown size → 9 GiB',
     before: { scsi2_gb: null },

@@ -70,7 +70,7 @@ describe('opening a port', () => {
     expect(report.firewall_rules).toMatchObject([{ rule: expect.stringMatching(/^[0-9a-f]{8}$/), pos: 0, dport: '8080', enable: 1 }]);
   });
 
-  it('asks nothing and sends nothing where the rule is there', async () => {
+  it('needs no approval and sends nothing where the rule exists', async () => {
     await given(SSH);
     expect(await world.done('update_firewall', { vmid: 105, rules: [{ action: 'ACCEPT', proto: 'tcp', dport: '22' }] })).toMatchObject({
       already: true,
@@ -78,7 +78,7 @@ describe('opening a port', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('says how to switch a rule on that is there and off', async () => {
+  it('says how to enable a rule that exists and is disabled', async () => {
     await given({ ...SSH, enable: '0' });
     expect(await refused({ rules: [{ action: 'ACCEPT', proto: 'tcp', dport: '22' }] })).toMatchObject({
       code: 'conflict',
@@ -130,7 +130,7 @@ describe('rules by their key', () => {
     expect(digests()).not.toContain(undefined);
   });
 
-  it('a rule that is to stand behind others is off until it stands there', async () => {
+  it('a rule that goes behind others is disabled until it is in its place', async () => {
     await given(SSH, WEB);
     await approved({ rules: [{ action: 'DROP', before: 'last' }] });
     expect(sent()).toEqual([
@@ -140,13 +140,13 @@ describe('rules by their key', () => {
     ]);
   });
 
-  it('answers of ping are let in by their ICMP type', async () => {
+  it('a rule accepts answers to ping by their ICMP type', async () => {
     await approved({ rules: [{ action: 'ACCEPT', proto: 'icmp', icmp_type: 'echo-reply' }] });
     expect(sent()).toEqual([['POST /rules', { type: 'in', action: 'ACCEPT', proto: 'icmp', 'icmp-type': 'echo-reply', enable: '1' }]]);
     expect(await keyOf({ 'icmp-type': 'echo-reply' })).toMatch(/^[0-9a-f]{8}$/);
   });
 
-  it('an empty field goes', async () => {
+  it('an empty field is removed from the rule', async () => {
     await given({ ...SSH, source: '10.0.0.0/8', comment: 'office' });
     await approved({ rules: [{ rule: await keyOf({ dport: '22' }), source: '', comment: '' }] });
     expect(sent()).toEqual([['PUT /rules/0', { delete: 'source,comment' }]]);
@@ -221,7 +221,7 @@ describe('another client', () => {
     const [ssh, web] = [await keyOf({ dport: '22' }), await keyOf({ macro: 'HTTPS' })];
     const args = { rules: [ssh, web].map((rule) => ({ rule, remove: true })) };
     const id = await world.asks('update_firewall', { vmid: 105, ...args });
-    // The look at the list after the first removal.
+    // The read of the list after the first removal.
     faults.add({ match: { method: 'DELETE', path: 'rules/0$' }, action: 'hold', times: 1 });
     const running = world.refused(world.call('approve', { approval_id: id }));
     await faults.untilHeld(1);
@@ -254,7 +254,7 @@ describe('another client', () => {
 });
 
 describe('options', () => {
-  it('sends those that differ, and says what keeps the rules from acting', async () => {
+  it('sends the options that differ, and says why rules have no effect', async () => {
     const args = { vmid: 105, enabled: true, policy_in: 'DROP', policy_out: 'REJECT' };
     const plan = await planOf(world, 'update_firewall', args);
     expect(plan.warnings).toEqual([
@@ -274,12 +274,12 @@ describe('options', () => {
     expect(digests()).toEqual(['da39a3ee5e6b4b0d3255bfef95601890afd80709']);
   });
 
-  it('sends the other options by their names, without those that are so already', async () => {
+  it('sends the other options by their names, without those that have the value already', async () => {
     await approved({ options: { ipfilter: true, macfilter: true, dhcp: true, log_level_in: 'info' } });
     expect(sent()).toEqual([['PUT /options', { ipfilter: '1', dhcp: '1', log_level_in: 'info' }]]);
   });
 
-  it('warns of nothing where the firewall acts and SSH stays open', async () => {
+  it('has no warning where the firewall is on and SSH stays open', async () => {
     await root('PUT', '/cluster/firewall/options', { enable: '1' });
     await world.done('update_vm', { vmid: 105, nics: [{ nic: 'net0', firewall: true }] });
     const plan = await planOf(world, 'update_firewall', { vmid: 105, enabled: true, rules: [{ action: 'ACCEPT', macro: 'SSH' }] });
@@ -299,7 +299,7 @@ describe('options', () => {
 });
 
 describe('IP sets and aliases', () => {
-  it('are made before the rule that names them, and get_vm shows them', async () => {
+  it('are created before the rule that names them, and get_vm shows them', async () => {
     await approved({
       ip_sets: [{ name: 'office', comment: 'both floors', add: ['10.0.0.0/8', '!10.0.0.9/32'] }],
       aliases: [{ name: 'printer', cidr: '192.0.2.7', comment: 'second floor' }],

@@ -64,7 +64,7 @@ describe('options', () => {
     expect(plan.summary).toContain('tags prod;web → canary;prod');
   });
 
-  it('of a guest that was not made here are asked about where they decide who may act on it', async () => {
+  it('of a guest that this server did not create need an approval where they decide who may act on it', async () => {
     expect(await planOf(world, 'update_vm', { vmid: 101, new_name: 'other' })).toMatchObject({ effect: 'disrupt' });
     expect(await planOf(world, 'update_vm', { vmid: 101, add_tags: ['x'] })).toMatchObject({ effect: 'disrupt' });
     expect(await planOf(world, 'update_vm', { vmid: 101, notes: 'x' })).toMatchObject({ effect: 'change' });
@@ -120,7 +120,7 @@ describe('disks', () => {
     expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_DISK_GB') });
   });
 
-  it('are added, detached, attached again and deleted, each as its effect asks', async () => {
+  it('are added, detached, attached again and deleted, each with the approval of its effect', async () => {
     await world.done('update_vm', { vmid: 105, disks: [{ size_gb: 3, storage: 'local-lvm' }] });
     expect(await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'detach' }] })).toMatchObject({
       effect: 'destroy',
@@ -153,7 +153,7 @@ describe('disks', () => {
     expect((await world.refused(acted)).code).toBe('invalid_arguments');
   });
 
-  it('of a protected guest stay, and no human is asked in vain', async () => {
+  it('of a protected guest stay, and no approval is requested', async () => {
     await world.done('update_vm', { vmid: 105, protection: true, disks: [{ size_gb: 3, storage: 'local-lvm' }] });
     for (const action of ['detach', 'delete']) {
       const refused = await world.refused(world.call('update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action }] }));
@@ -173,7 +173,7 @@ describe('disks', () => {
     );
   });
 
-  it('refuses what cannot be, and sends nothing', async () => {
+  it('refuses impossible changes, and sends nothing', async () => {
     for (const [disks, message] of [
       [[{ disk: 'scsi7', size_gb: 9 }], 'dev1 (105) has no disk scsi7.'],
       [
@@ -206,7 +206,7 @@ describe('NICs and media', () => {
     expect(await nic()).toBeUndefined();
   });
 
-  it('of a running guest are asked about, unless a new one joins', async () => {
+  it('of a running guest need an approval, except a new one', async () => {
     expect(await planOf(world, 'update_vm', { vmid: 101, nics: [{ nic: 'net0', link: false }] })).toMatchObject({ effect: 'disrupt' });
     expect(await planOf(world, 'update_vm', { vmid: 101, nics: [{ bridge: 'vmbr0' }] })).toMatchObject({ effect: 'change' });
   });
@@ -228,7 +228,7 @@ describe('NICs and media', () => {
     expect((await world.refused(world.call('update_vm', { vmid: 104, iso: 'local:iso/missing.iso' }))).code).toBe('storage_unavailable');
   });
 
-  it('cloud-init of a running guest is made anew, and the password is nowhere', async () => {
+  it('cloud-init of a running guest is generated again, and the password appears nowhere', async () => {
     await world.done('start_vm', { vmid: 105 });
     const done = await world.done('update_vm', {
       vmid: 105,
@@ -268,7 +268,7 @@ describe('NICs and media', () => {
     ]);
     expect(await warnings({ vmid: vmid as number, nics: [{ nic: 'net0', ip: '10.88.0.5/25' }] })).toEqual([]);
     expect(await warnings({ vmid: 105, cloud_init: { ipconfig0: 'ip=10.88.0.5/24' } })).toContain(`ipconfig0: ${twice}`);
-    // What stays as it is was decided before.
+    // An earlier call decided about values that stay.
     await world.done('update_vm', { vmid: 105, cloud_init: { ipconfig0: 'ip=10.88.0.5/24' } });
     expect((await warnings({ vmid: 105, cloud_init: { ipconfig0: 'ip=10.88.0.5/24', user: 'ops' } })).join()).not.toContain('disturb');
   });
