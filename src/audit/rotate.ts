@@ -3,7 +3,7 @@ import { link, open, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
-import { type AuditRecord, chain, type Head } from './record.ts';
+import { type AuditRecord, chain } from './record.ts';
 import { continueFrom, firstLine, readTail } from './tail.ts';
 import { openTrailLock } from './trail.ts';
 
@@ -13,8 +13,6 @@ interface Rotated {
   /** Numbers of its records. */
   from: number;
   to: number;
-  /** Where the chain stands: the first record of the new file. */
-  head: Head;
 }
 
 /**
@@ -49,7 +47,7 @@ async function rotate(file: string, by: Partial<AuditRecord>, time: string): Pro
     await writeFile(`${file}.new`, next.line, { mode: 0o600, flush: true });
     await link(file, closed);
     await rename(`${file}.new`, file);
-    return { closed, from: first.seq, to: last.head.seq, head: next.head };
+    return { closed, from: first.seq, to: last.head.seq };
   } finally {
     await handle.close();
   }

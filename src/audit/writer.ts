@@ -31,7 +31,6 @@ export interface AuditOptions {
 }
 
 export interface Audit {
-  readonly file: string;
   /** Throws `audit_unavailable` when nothing could be written now; called before anything else is done. */
   ready(): Promise<void>;
   /**
@@ -167,7 +166,6 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   }
 
   return {
-    file,
     ready,
     append,
     async close() {

@@ -27,14 +27,13 @@ import type { LoginsView, SessionView } from './wire.ts';
 
 export interface ConsoleOptions {
   engine: Engine;
-  settings: Pick<Settings, 'limits' | 'clusters' | 'auditFile' | 'auditAnchor' | 'dataDir' | 'demo' | 'readOnly'>;
+  settings: Pick<Settings, 'limits' | 'clusters' | 'auditFile' | 'auditAnchor' | 'dataDir' | 'demo'>;
   logins: Logins;
   sessions: Sessions;
   /** Origins under which browsers reach the page, e.g. `http://127.0.0.1:4100`; everything else is refused. */
   origins: () => string[];
   assets: Assets;
   clock: Clock;
-  version: string;
   /** Where it is mounted, without a slash at the end: `/console`. Default: at the root. */
   basePath?: string;
   /** Milliseconds between two looks at the store while a page is open. Default 1000. */
@@ -197,9 +196,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     return {
       name: plainText(person.name, 80),
       demo: settings.demo,
-      readOnly: settings.readOnly,
       needsPassphrase: person.isOperator && person.passphraseVerified !== true && hasPassphrase(settings.dataDir),
-      version: options.version,
       now: clock.now(),
     };
   }

@@ -1,5 +1,4 @@
 import { fail } from '../core/errors/errors.ts';
-import { vmidsOf } from '../core/plan/parts.ts';
 import type { RunRecord } from '../core/plan/run.ts';
 import type { Result } from '../core/result.ts';
 import { clusterPrefix } from '../core/settings/settings.ts';
@@ -36,7 +35,6 @@ export function openRunView(run: RunRecord): OpenRunView {
   return {
     id: run.id,
     summary: plainText(`${clusterPrefix(run.cluster)}${run.plan.summary}`, 300),
-    vmids: vmidsOf(run.plan),
     askedBy: plainText(run.principal, 100),
     startedAt: run.startedAt,
     message: plainText(run.error?.message ?? '', 600),

@@ -23,10 +23,9 @@ export interface Live {
 export interface SessionView {
   name: string;
   demo: boolean;
-  readOnly: boolean;
   /** A decision needs the approver's passphrase, too. */
   needsPassphrase: boolean;
-  version: string;
+  /** Epoch milliseconds on the server. */
   now: number;
 }
 
@@ -48,7 +47,6 @@ export interface RunView {
 export interface OpenRunView {
   id: string;
   summary: string;
-  vmids: number[];
   askedBy: string;
   startedAt: string;
   message: string;

@@ -69,12 +69,11 @@ interface ConsoleParts {
   verifiers: Verifiers;
   /** Own addresses of the server, once its port is known. */
   origins: () => string[];
-  version: string;
   metrics: Metrics;
 }
 
 /** The console for approvers, who log in with token and passphrase together. Its sessions are in the store, so any replica knows them. */
-export function consoleOf({ session, store, verifiers, origins, version, metrics }: ConsoleParts): ConsoleApp {
+export function consoleOf({ session, store, verifiers, origins, metrics }: ConsoleParts): ConsoleApp {
   const attempts = createTokenBuckets({ size: LOGINS_PER_MINUTE, perSecond: LOGINS_PER_MINUTE / 60 }, systemClock);
   async function personWith(token: string, passphrase: string, address: string): Promise<Person | undefined> {
     const identity = await identify(verifiers, token, address);
@@ -99,7 +98,6 @@ export function consoleOf({ session, store, verifiers, origins, version, metrics
     origins,
     assets: loadAssets(),
     clock: systemClock,
-    version,
     basePath: '/console',
   });
 }

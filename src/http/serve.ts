@@ -57,7 +57,7 @@ export async function serve(
   const origins = () => ownAddresses;
   const verifiers = verifiersOf(configured, store);
   const { engine, idle, letGo } = counted(session.engine, metrics);
-  const page = isProtected ? consoleOf({ session: { ...session, engine }, store, verifiers, origins, version, metrics }) : undefined;
+  const page = isProtected ? consoleOf({ session: { ...session, engine }, store, verifiers, origins, metrics }) : undefined;
   const changes = createChangeFeed({ engine: async () => engine, guests: false });
   const factory = createServerFactory({
     engine: async () => engine,

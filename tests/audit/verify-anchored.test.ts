@@ -6,6 +6,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { openSigner } from '../../src/audit/checkpoint.ts';
 import { type AuditRecord, chain, GENESIS, type Head } from '../../src/audit/record.ts';
 import { rotateAudit } from '../../src/audit/rotate.ts';
+import { verifyAudit } from '../../src/audit/verify.ts';
 import { readPublicKey, verifyAnchored } from '../../src/audit/verify-anchored.ts';
 import { systemClock } from '../../src/core/clock.ts';
 
@@ -224,7 +225,8 @@ describe('checkpoints', () => {
 
   test('hold across rotations: taking out the newest file shows', async () => {
     const { file, anchor, data, signer, heads } = anew(10);
-    const { closed, head } = await rotateAudit(file, { principal: 'local:0' }, systemClock);
+    const { closed, to } = await rotateAudit(file, { principal: 'local:0' }, systemClock);
+    const head = { seq: to + 1, hash: (await verifyAudit(file)).head };
     writeFileSync(anchor, `${signer.sign(heads[4] ?? GENESIS, TIME)}\n${signer.sign(head, TIME)}\n`);
     expect(await verifyAnchored(file, data, { file: anchor })).toMatchObject({
       count: 12,

@@ -211,7 +211,6 @@ describe('requests of unknown outcome', () => {
       {
         id: 'run_open',
         summary: 'Delete web1 (105) on pve',
-        vmids: [105],
         askedBy: 'local:agent',
         startedAt: '2026-11-23T10:00:00.000Z',
         message: 'no answer came',

@@ -34,7 +34,6 @@ it('made-up tokens do not lock an approver out; wrong passphrases do, for that t
     store,
     verifiers: verifiersOf(settings.http, store),
     origins: () => [ORIGIN],
-    version: 'test',
     metrics: createMetrics(),
   });
   const login = async (token: string, passphrase: string) => {

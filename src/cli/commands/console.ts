@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline';
-import pkg from '../../../package.json' with { type: 'json' };
 import { createConsole } from '../../console/app.ts';
 import { loadAssets } from '../../console/assets.ts';
 import { createLinks, LINK_SECONDS } from '../../console/login.ts';
@@ -34,7 +33,6 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
       origins: () => origins,
       assets: loadAssets(),
       clock: systemClock,
-      version: pkg.version,
     });
     const server = await listen(app, { host: '127.0.0.1', port, onError: (error) => note(`console: ${error.message}`) });
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];

@@ -35,7 +35,6 @@ export function servedCluster(name: string, server: ServerPorts, open: (server: 
 /** Every line of the audit names the cluster that it is about. */
 function labelled(audit: Audit, cluster: string): Audit {
   return {
-    file: audit.file,
     ready: () => audit.ready(),
     append: (record, options) => audit.append({ cluster, ...record }, options),
     close: () => audit.close(),

@@ -55,14 +55,15 @@ describe('an approval', () => {
     ports.clock.at = 900;
     const writes: number[] = [];
     const anchor = { wrote: ({ count }: { count: number }) => void writes.push(count), close: async () => {} };
-    const audit = openAudit({ file: join(requests.dataDir, 'thousand.jsonl'), clock: systemClock, anchor });
+    const file = join(requests.dataDir, 'thousand.jsonl');
+    const audit = openAudit({ file, clock: systemClock, anchor });
     await expireApprovals({ ...ports, audit });
     await audit.close();
     // The first line finds the writer idle and goes at once; the others wait for it together.
     expect(writes).toEqual([1, 999]);
     const { cluster } = ports.proxmox;
     expect((await requests.store.approvals.list({ cluster, status: 'expired', limit: 1 })).total).toBe(1000);
-    expect(await verifyAudit(audit.file)).toMatchObject({ count: 1000, problems: [] });
+    expect(await verifyAudit(file)).toMatchObject({ count: 1000, problems: [] });
   }, 60_000);
 
   it('is denied once, with the reason', async () => {
