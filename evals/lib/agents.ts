@@ -3,7 +3,7 @@ import type { Answers, Step, Task } from './task.ts';
 
 /** The agents that play a task's own data: one that does it right, one that only claims it, one that makes a likely mistake. */
 export const SCRIPTED = ['reference', 'lazy', 'wrong'] as const;
-export type Scripted = (typeof SCRIPTED)[number];
+type Scripted = (typeof SCRIPTED)[number];
 
 export function scripted(agent: Scripted, task: Task): Play {
   const steps = { reference: task.reference, lazy: [], wrong: task.wrong }[agent];

@@ -1,4 +1,4 @@
-// Subjects of commits: rule (j) of CONTRIBUTING.md.   node scripts/check/commits.mjs [range, default: what main lacks, else the newest commit]
+// Subjects of commits: rule (j) of CONTRIBUTING.md.
 import { execFileSync } from 'node:child_process';
 
 const TYPES = ['feat', 'fix', 'perf', 'refactor', 'test', 'docs', 'build', 'ci', 'chore', 'bench', 'revert'];
@@ -23,20 +23,14 @@ export function checkSubjects(subjects) {
   });
 }
 
-if (process.argv[1] === import.meta.filename) {
-  const wrong = checkSubjects(subjects(process.argv[2]));
-  for (const line of wrong) console.error(line);
-  process.exitCode = wrong.length === 0 ? 0 : 1;
-}
-
-function subjects(range) {
-  if (range !== undefined) return log(range);
+/** Checks the commits that main lacks, else the newest one. */
+export function checkCommits() {
   for (const main of ['origin/main', 'main']) {
     const found = log(`${main}..HEAD`);
-    if (found !== undefined && found.length > 0) return found;
+    if (found !== undefined && found.length > 0) return checkSubjects(found);
   }
   // A copy without git has no commits.
-  return log('-1', 'HEAD') ?? [];
+  return checkSubjects(log('-1', 'HEAD') ?? []);
 }
 
 function log(...range) {

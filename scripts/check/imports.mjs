@@ -1,4 +1,4 @@
-// Import directions between layers, and no cycles, not even by types alone.   node scripts/check/imports.mjs [root]
+// Import directions between layers, and no cycles, not even by types alone.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
@@ -83,10 +83,4 @@ function cycles(graph) {
   }
   for (const file of graph.keys()) if (!index.has(file)) visit(file);
   return found;
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const wrong = checkImports(process.argv[2] ?? join(import.meta.dirname, '../..'));
-  for (const line of wrong) process.stderr.write(`${line}\n`);
-  process.exitCode = wrong.length === 0 ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 // Rules (a), (e) and (i) of CONTRIBUTING.md: a sentence begins with its subject and has at most 25 words, one of an error has no chain of
 // colons or semicolons, and a help text has at most 8 words.
 
-export const MOST_WORDS = 25;
-export const MOST_HELP = 8;
+const MOST_WORDS = 25;
+const MOST_HELP = 8;
 const TOO_LONG = `more than ${MOST_WORDS} words: split it`;
 const CLAUSE = 'subject first: "The caller that …", "The text of …"';
 const CHAIN = 'a chain of colons or semicolons: write sentences';

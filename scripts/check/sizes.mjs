@@ -1,4 +1,4 @@
-// Small files in small folders, so that a reader finds what to open by its name.   node scripts/check/sizes.mjs [root]
+// Small files in small folders, so that a reader finds what to open by its name.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -13,7 +13,7 @@ export function checkSizes(root) {
   const files = PLACES.filter((place) => existsSync(join(root, place)))
     .flatMap((place) => readdirSync(join(root, place), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1))
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
     .sort();
   return [...longFiles(root, files), ...fullFolders(files)];
 }
@@ -32,10 +32,4 @@ function fullFolders(files) {
   return [...counts]
     .filter(([, count]) => count > MAX_FILES)
     .map(([folder, count]) => `${folder}: ${count} files -> at most ${MAX_FILES}: sort them into folders`);
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const wrong = checkSizes(process.argv[2] ?? join(import.meta.dirname, '../..'));
-  for (const line of wrong) process.stderr.write(`${line}\n`);
-  process.exitCode = wrong.length === 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-// Plain English: the words and sentences that CONTRIBUTING.md rules out, and what to write instead.   node scripts/check/words.mjs [root]
+// Plain English: the words and sentences that CONTRIBUTING.md rules out, and what to write instead.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultsInMarkdown, faultsInSource, longHelp } from './sentences.mjs';
@@ -61,10 +61,4 @@ function wordsOf(file, text) {
         [...line.matchAll(pattern)].map(([word]) => `${file}:${index + 1}: ${word.trim()} -> ${instead}`),
       ),
     );
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const found = checkWords(process.argv[2] ?? join(import.meta.dirname, '../..'));
-  for (const line of found) process.stderr.write(`${line}\n`);
-  process.exitCode = found.length === 0 ? 0 : 1;
 }

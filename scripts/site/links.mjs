@@ -4,7 +4,7 @@ import { join, posix } from 'node:path';
 const REPOSITORY = 'https://github.com/proxmox-mcp/proxmox-mcp/blob/main/';
 const IMAGES = 'docs/images/';
 
-export const isOuter = (href) => /^[a-z][a-z0-9+.-]*:/i.test(href);
+const isOuter = (href) => /^[a-z][a-z0-9+.-]*:/i.test(href);
 
 /** The file of the repository and the heading that a link of a page means. */
 function targetOf(page, href) {

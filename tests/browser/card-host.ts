@@ -7,7 +7,7 @@ interface Sent {
   params?: Record<string, unknown>;
 }
 
-export interface CardHost {
+interface CardHost {
   page: Page;
   card: Frame;
   /** Everything that the card said to its host. */

@@ -27,7 +27,7 @@ export interface Reply {
   body: Exchange['body'];
 }
 
-export interface LeftOut {
+interface LeftOut {
   /** Exchange numbers: `12`, `40-43`. */
   n: string;
   /** Key of the explanations. */

@@ -1,7 +1,7 @@
 import { RECORDED_ROLES } from './recorded-roles.ts';
 import type { Exchange, Recording, Stage } from './replay.ts';
 
-export interface SetUp {
+interface SetUp {
   /** Number of the exchange before which it happens. */
   before: number;
   why: string;

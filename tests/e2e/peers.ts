@@ -16,13 +16,13 @@ export interface Reply {
 /** What the human at the client does; undefined: the client cannot ask. */
 export type Human = (message: string) => Reply | Promise<Reply>;
 
-export interface ToolAnswer {
+interface ToolAnswer {
   isError?: boolean | undefined;
   text: string;
   structured: Record<string, unknown> & { error?: { code: string } };
 }
 
-export interface CallOptions {
+interface CallOptions {
   onprogress?: (progress: { progress: number; message?: string | undefined }) => void;
   signal?: AbortSignal;
   timeout?: number;

@@ -22,7 +22,7 @@ import type { Store } from '../../src/store/index.ts';
 export const START = Date.parse('2026-01-01T12:00:00.000Z');
 export const iso = (secondsAfterStart: number) => new Date(START + secondsAfterStart * 1000).toISOString();
 
-export interface StillClock extends Clock {
+interface StillClock extends Clock {
   /** Seconds since START. */
   at: number;
 }

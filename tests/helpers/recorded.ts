@@ -13,7 +13,7 @@ syncBuiltinESMExports();
 const HOST = 'pve.test';
 const ORIGIN = `https://${HOST}:8006`;
 
-export interface Wire {
+interface Wire {
   method: string;
   /** Path below /api2/json, as it left. */
   path: string;

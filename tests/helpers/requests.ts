@@ -50,7 +50,7 @@ export function useRequests(): Requests {
   };
 }
 
-export interface Asking {
+interface Asking {
   plan?: Plan;
   args?: object;
   caller?: Caller;

@@ -10,7 +10,7 @@ interface Suite {
 }
 
 /** Suites that need a program which `npm ci` does not bring. `.ci/run` installs all of them. */
-export const SUITES: Suite[] = [
+const SUITES: Suite[] = [
   { folder: 'postgres', needs: 'PostgreSQL (apt-get install postgresql)', present: () => postgresFolder() !== undefined },
   {
     folder: 'nginx',

@@ -22,7 +22,7 @@ export interface Made {
   volumes: Set<string>;
 }
 
-export interface Story {
+interface Story {
   name: string;
   /** Plays it. A step that the cluster cannot do is left out, with the reason. */
   play(stage: Stage, place: Place, made: Made, leaveOut: (tools: string, why: string) => void): Promise<void>;

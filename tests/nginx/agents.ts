@@ -1,7 +1,7 @@
 import { Client, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
 /** How a call ended, as its agent can tell. */
-export type Ending =
+type Ending =
   /** Done, or an answer such as `approval_required` or `running`. */
   | 'answered'
   /** An error of the catalogue: it says who acts and the next step. */

@@ -25,7 +25,7 @@ export interface Client {
   close(): void;
 }
 
-export interface RawRequest {
+interface RawRequest {
   method: string;
   path: string;
   body?: string | undefined;

@@ -10,7 +10,7 @@ export interface Turn {
 }
 
 /** A conversation with an endpoint, in its dialect. */
-export interface Chat {
+interface Chat {
   user(text: string): void;
   result(id: string, answer: object): void;
   /** @throws when the endpoint refuses or cannot be understood */

@@ -47,7 +47,7 @@ export function useWorlds(): void {
   });
 }
 
-export interface Opened {
+interface Opened {
   ctx: OperationContext;
   /** GET requests so far, without the version: path and query. */
   requests(): string[];
