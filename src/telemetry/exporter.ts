@@ -9,7 +9,7 @@ const WARN_EVERY_MS = 60_000;
 /** Answers after which the same spans are sent again, as OTLP says; any other refusal drops them. */
 const TRY_AGAIN = [429, 502, 503, 504];
 
-export interface Exporter {
+interface Exporter {
   add(span: EndedSpan): void;
   /** Sends what is left, for at most so long (ms). */
   close(limitMs: number): Promise<void>;

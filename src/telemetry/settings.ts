@@ -35,10 +35,12 @@ export function traceSettings(env: Env, version: string, warn: (problem: string)
   if (get('OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
   const exporter = get('OTEL_TRACES_EXPORTER') ?? 'otlp';
   if (exporter === 'none') return undefined;
-  const url = endpointOf(get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'), get('OTEL_EXPORTER_OTLP_ENDPOINT'));
+  // The address for traces counts as it is; the one for all signals gets their path.
+  const base = get('OTEL_EXPORTER_OTLP_ENDPOINT');
+  const url = get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? (base && `${base.replace(/\/$/, '')}/v1/traces`);
   if (url === undefined) return undefined;
   if (exporter !== 'otlp') return off(`OTEL_TRACES_EXPORTER must be otlp or none, not "${exporter.slice(0, 40)}"`);
-  if (!/^https?:$/.test(protocolOf(url))) return off('the OTLP endpoint is not an http:// or https:// address');
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return off('the OTLP endpoint is not an http:// or https:// address');
   const protocol = ofTraces('PROTOCOL') ?? 'http/json';
   // A collector takes JSON and protobuf at one address. The address of gRPC is another.
   if (!protocol.startsWith('http/')) return off(`the OTLP protocol must be http/json or http/protobuf, not "${protocol.slice(0, 40)}"`);
@@ -53,7 +55,6 @@ export function traceSettings(env: Env, version: string, warn: (problem: string)
     warn(`${name} must be a whole number from ${least}; using ${fallback}`);
     return fallback;
   }
-  const given = pairs(get('OTEL_RESOURCE_ATTRIBUTES'));
   const batch = whole('OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 1, 512);
   return {
     url,
@@ -66,23 +67,10 @@ export function traceSettings(env: Env, version: string, warn: (problem: string)
     resource: {
       'service.name': 'proxmox-mcp',
       'service.version': version,
-      ...given,
+      ...pairs(get('OTEL_RESOURCE_ATTRIBUTES')),
       ...defined({ 'service.name': get('OTEL_SERVICE_NAME') }),
     },
   };
-}
-
-/** The address for traces counts as it is; the one for all signals gets their path. */
-function endpointOf(own: string | undefined, base: string | undefined): string | undefined {
-  return own ?? (base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`);
-}
-
-function protocolOf(url: string): string {
-  try {
-    return new URL(url).protocol;
-  } catch {
-    return '';
-  }
 }
 
 /** `key=value,key=value` with percent-encoded values. A malformed pair is left out. */

@@ -11,7 +11,7 @@ import { type Exit, note, print, printJson, printResult } from '../terminal/outp
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
 
-export interface ClientConfigOptions extends GlobalOptions {
+interface ClientConfigOptions extends GlobalOptions {
   /** Address of a server that runs `http`. */
   url?: string;
   write?: true;
@@ -19,16 +19,15 @@ export interface ClientConfigOptions extends GlobalOptions {
 
 /** `client-config`: the configuration of one client, with absolute paths, so that it works from any folder. */
 export function clientConfig(name: string, options: ClientConfigOptions): Exit {
-  const client = clientOf(name);
-  const made = configurationFor(name, client, options);
+  const made = configurationFor(name, options);
   if (options.write) {
-    const file = writeConfiguration(name, client, made);
+    const file = writeConfiguration(name, made);
     printResult({ client: name, file }, `Written to ${file}. Restart the client.`);
     return 0;
   }
   if (made.format === 'json') printJson(made.value);
   else print(made.text);
-  note(`\nThis goes into ${client.where}`);
+  note(`\nThis goes into ${clientOf(name).where}`);
   noteCredentials(made, options);
   if (VERSIONED_NODE.test(process.execPath)) note('It names this version of Node. Run this again after an upgrade of Node.');
   return 0;
@@ -43,7 +42,8 @@ export function clientOf(name: string): McpClient {
   });
 }
 
-export function configurationFor(name: string, client: McpClient, options: ClientConfigOptions): Configuration {
+export function configurationFor(name: string, options: ClientConfigOptions): Configuration {
+  const client = clientOf(name);
   const one = connectionOf(client, options);
   const made = one.kind === 'stdio' ? client.stdio?.(one) : client.http?.(one);
   if (made) return made;
@@ -96,15 +96,15 @@ function noteCredentials(made: Configuration, { url, demo, ...options }: ClientC
  * Puts the entry into the client's own file, beside what is there.
  * @returns the file
  */
-export function writeConfiguration(name: string, client: McpClient, made: Configuration): string {
-  if (made.format !== 'json' || client.file === undefined) {
+export function writeConfiguration(name: string, made: Configuration): string {
+  const { file: place, where } = clientOf(name);
+  if (made.format !== 'json' || place === undefined) {
     return fail('invalid_arguments', `The configuration of ${name} cannot be written by this command.`, {
-      hint: `Leave out --write, and put what it prints into ${client.where}`,
+      hint: `Leave out --write, and put what it prints into ${where}`,
     });
   }
-  const file = client.file();
-  const merged = merge(readJson(file), made.value) as JsonObject;
-  writeWhole(file, `${JSON.stringify(merged, undefined, 2)}\n`);
+  const file = place();
+  writeWhole(file, `${JSON.stringify(merge(readJson(file), made.value), undefined, 2)}\n`);
   return file;
 }
 

@@ -51,12 +51,11 @@ export async function add(options: AddOptions): Promise<Exit> {
   if (owner === '' || plainText(owner, 200) !== owner)
     fail('invalid_arguments', '--owner must have at most 200 visible characters, without spaces around them.');
   const { token, id, hash } = newToken();
-  const record: TokenRecord = {
+  const shown = {
     id,
     name: options.name,
     owner,
     role,
-    hash,
     ...defined({ scope }),
     cidrs,
     trustsClient: options.trustClient === true,
@@ -64,23 +63,23 @@ export async function add(options: AddOptions): Promise<Exit> {
     expiresAt: expiry(options.expires, now).toISOString(),
   };
   return withStore(options, async (store, audit) => {
-    // The record comes first: a token without a record must not exist.
-    await recordNotice(audit, `access token ${record.name} (${role}, owner ${record.owner}) is created, valid until ${record.expiresAt}`);
-    if (!(await store.tokens.add(record))) {
-      await recordNotice(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not created: the name is taken`);
-      fail('conflict', `A token named ${record.name} exists.`, {
+    const subject = `access token ${shown.name} (${role}, owner ${owner})`;
+    // The notice comes first: a token that is not in the audit must not exist.
+    await recordNotice(audit, `${subject} is created, valid until ${shown.expiresAt}`);
+    if (!(await store.tokens.add({ ...shown, hash }))) {
+      await recordNotice(audit, `${subject} was not created: the name is taken`);
+      fail('conflict', `A token named ${shown.name} exists.`, {
         hint: 'Choose another name. The name of a revoked token stays taken, to keep the audit unambiguous.',
       });
     }
-    const { hash: _hash, ...shown } = record;
     if (!isForPeople()) printJson({ token, ...shown });
     else {
-      print(`${token}\n\nThis is shown once. ${role} ${record.name}, owner ${record.owner}, valid until ${record.expiresAt}.`);
+      print(`${token}\n\nThis is shown once. ${role} ${shown.name}, owner ${owner}, valid until ${shown.expiresAt}.`);
       print(`Use it: Authorization: Bearer TOKEN, or PROXMOX_MCP_TOKEN=… proxmox-mcp connect URL`);
       if (role === 'operator' && sameOwner(owner, localOwner()))
         print(`${owner} cannot approve its requests. Another owner must, or give the token its own owner with --owner.`);
-      if (role === 'approver' && !(await store.principals.passphrase(record.owner)))
-        print(`To decide, ${record.owner} also needs a passphrase: proxmox-mcp tokens passphrase ${record.owner}`);
+      if (role === 'approver' && !(await store.principals.passphrase(owner)))
+        print(`To decide, ${owner} also needs a passphrase: proxmox-mcp tokens passphrase ${owner}`);
     }
     return 0;
   });

@@ -98,8 +98,8 @@ function poolsOfSettings({ policy, limits }: Settings): PoolUse[] {
   ];
 }
 
-async function poolsOfStore(cluster: string, { dataDir, databaseUrl }: Settings, open: () => Promise<Pick<Store, 'standing' | 'tokens'>>) {
-  if (!hasStore({ dataDir, databaseUrl })) return [];
+async function poolsOfStore(cluster: string, settings: Settings, open: () => Promise<Pick<Store, 'standing' | 'tokens'>>) {
+  if (!hasStore(settings)) return [];
   const store = await open();
   const now = new Date().toISOString();
   const [standing, tokens] = await Promise.all([store.standing.open(cluster, now), store.tokens.list()]);

@@ -120,10 +120,9 @@ async function restForPrograms(options: SetupOptions, written: Written, done: Js
 
 function clientForPrograms({ client: name, write }: SetupOptions, written: Written): JsonObject {
   if (name === undefined) return {};
-  const client = clientOf(name);
-  const made = configurationFor(name, client, written);
-  if (write) return { client: { name, file: writeConfiguration(name, client, made) } };
-  return { client: { name, where: client.where, configuration: made.format === 'json' ? made.value : made.text } };
+  const made = configurationFor(name, written);
+  if (write) return { client: { name, file: writeConfiguration(name, made) } };
+  return { client: { name, where: clientOf(name).where, configuration: made.format === 'json' ? made.value : made.text } };
 }
 
 async function wantsWriting(client: string, { write }: SetupOptions): Promise<boolean> {

@@ -28,7 +28,7 @@ export function writeSettings(file: string, values: Values): void {
 }
 
 /** The places of a cluster that joins others: the file of the clusters, and the settings that name it. */
-export interface ClustersFile {
+interface ClustersFile {
   name: string;
   file: string;
   settings: string;

@@ -6,7 +6,7 @@ import { isQuiet, note } from './output.ts';
 const CELLS = 20;
 
 /** Shows on standard error how far work has come. */
-export interface ProgressView {
+interface ProgressView {
   show(progress: Progress): void;
   /** Clears the line before anything else is written. */
   end(): void;
