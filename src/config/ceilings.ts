@@ -1,5 +1,5 @@
 import { fail } from '../core/errors/errors.ts';
-import { APPROVAL_MODES, type ApprovalMode } from '../core/plan/approval.ts';
+import { APPROVAL_MODES, type ApprovalMode } from '../core/settings/settings.ts';
 import { parseJson, readIfThere } from './own-file.ts';
 import { type Config, describe, VARIABLES, type Variable } from './schema.ts';
 import { variableTexts } from './values.ts';

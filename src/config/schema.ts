@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { APPROVAL_MODES } from '../core/plan/approval.ts';
-import { LOG_LEVELS, NOTIFY_KINDS } from '../core/settings/settings.ts';
+import { APPROVAL_MODES, LOG_LEVELS, NOTIFY_KINDS } from '../core/settings/settings.ts';
 import { TOOLSETS } from '../core/settings/toolset.ts';
 import { clusterVariables } from './cluster.ts';
 import { type Described, describedAs, section } from './described.ts';

@@ -2,10 +2,6 @@ import type { Scope } from '../people/caller.ts';
 import type { Effect } from './effect.ts';
 import type { PlannedCall } from './run.ts';
 
-/** `PROXMOX_APPROVAL`, from the least strict. See docs/approvals.md. */
-export const APPROVAL_MODES = ['relay', 'auto', 'human'] as const;
-export type ApprovalMode = (typeof APPROVAL_MODES)[number];
-
 /** How one approval must be decided, frozen when it is requested. Ascending strictness. */
 export const APPROVAL_METHODS = ['relay', 'elicitation', 'terminal', 'human'] as const;
 /**

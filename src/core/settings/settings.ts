@@ -1,4 +1,3 @@
-import type { ApprovalMode } from '../plan/approval.ts';
 import type { Policy } from './policy.ts';
 import type { Toolset } from './toolset.ts';
 
@@ -114,6 +113,10 @@ export interface NotifySettings {
   /** Address of the console, without a final slash; absent: no link. */
   consoleUrl?: string;
 }
+
+/** `PROXMOX_APPROVAL`, from the least strict. See docs/approvals.md. */
+export const APPROVAL_MODES = ['relay', 'auto', 'human'] as const;
+export type ApprovalMode = (typeof APPROVAL_MODES)[number];
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 

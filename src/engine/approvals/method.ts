@@ -1,7 +1,8 @@
 import type { Caller } from '../../core/people/caller.ts';
-import type { ApprovalMethod, ApprovalMode } from '../../core/plan/approval.ts';
+import type { ApprovalMethod } from '../../core/plan/approval.ts';
 import { targetsOf } from '../../core/plan/parts.ts';
 import { isGuarded, type Plan } from '../../core/plan/plan.ts';
+import type { ApprovalMode } from '../../core/settings/settings.ts';
 
 /**
  * The approval method of this plan for this caller. It depends on the operator's mode, the channel of the caller and the plan alone, so no request

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Caller } from '../../../src/core/people/caller.ts';
-import type { ApprovalMethod, ApprovalMode } from '../../../src/core/plan/approval.ts';
+import type { ApprovalMethod } from '../../../src/core/plan/approval.ts';
 import { APPROVAL_METHODS, stricter } from '../../../src/core/plan/approval.ts';
 import type { Plan } from '../../../src/core/plan/plan.ts';
+import type { ApprovalMode } from '../../../src/core/settings/settings.ts';
 import { methodFor } from '../../../src/engine/approvals/method.ts';
 
 const caller = (channel: Caller['channel'], can: Partial<Caller['canAsk']> = {}): Caller => ({
