@@ -4,7 +4,7 @@ import { join, sep } from 'node:path';
 import { Script } from 'node:vm';
 
 // The entry file of the shipped product: loads the bundle's files with V8's code cache, which halves the time to the first answer
-// (docs/decisions/0016). The cache lies beside the bundle: a user who can write the one can write the other. Without a cache everything works.
+// (docs/decisions/0016). The cache is beside the bundle: a user who can write the one can write the other. Without a cache everything works.
 
 /** A digest of all files of the bundle: another build never reads this cache. Set by scripts/build.mjs. */
 declare const BUILD: string;
@@ -44,7 +44,7 @@ function load(id: string): unknown {
   return module.exports;
 }
 
-/** V8 executes a damaged cache, so its checksum stands before it. */
+/** V8 executes a damaged cache, so its checksum is before it. */
 function readCache(name: string): Buffer | undefined {
   try {
     const file = readFileSync(`${cache}${sep}${name}`);
@@ -73,7 +73,7 @@ function writeCache(): void {
 }
 
 /**
- * FNV-1a over the length and four bytes of every 512 after the header: it shows what an interrupted write leaves, such as a block of zeros. A
+ * FNV-1a over the length and four bytes of every 512 after the header. It finds what an interrupted write leaves, such as zeros. A
  * digest of node:crypto would take longer to load than the whole cache to read. V8 would optimise a longer loop, which takes longer, too.
  */
 function checksum(file: Buffer): number {

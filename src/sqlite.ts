@@ -3,9 +3,9 @@ import type SqliteDatabase from 'better-sqlite3';
 import { fail } from './core/errors/errors.ts';
 
 /**
- * SQLite, for every layer that keeps a file of it. Two releases of one library with one interface: better-sqlite3 13 has prebuilt binaries,
- * needs Node 22 and ends the process on Node 20, so it is never opened there. Release 12 is the last one for Node 20, in a package of its
- * own, which npm leaves out from Node 22 on. docs/decisions/0003.
+ * SQLite, for every layer that keeps a file of it, from two releases of one library. better-sqlite3 13 has prebuilt binaries and needs
+ * Node 22. It ends the process on Node 20, so it is never opened there. Release 12 is the last one for Node 20. It is in its own package,
+ * which npm leaves out from Node 22 on. docs/decisions/0003.
  * @throws store_unavailable
  */
 function load(): typeof SqliteDatabase {

@@ -5,7 +5,7 @@ import { below, command, group, idNotOption, meant, printing, run, server } from
 import type { GlobalOptions } from './lib/options.ts';
 import { type Exit, outliveReaders } from './terminal/output.ts';
 
-// Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
+// The code of a command is loaded when it runs, so that `--help` and a probed server load nothing else.
 
 const program = new Command('proxmox-mcp')
   .description('Let LLM agents run Proxmox VE clusters safely.')
@@ -17,7 +17,7 @@ const program = new Command('proxmox-mcp')
   .addHelpText(
     'after',
     below(`Try it without a cluster (any command takes --demo):
-  proxmox-mcp demo                                         the whole story, told step by step
+  proxmox-mcp demo                                         a guided tour, step by step
   proxmox-mcp call list_vms --demo
   proxmox-mcp call stop_vm --args '{"vmid":101}' --demo    asks for an approval: exit code 3
 

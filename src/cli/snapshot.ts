@@ -5,8 +5,8 @@ import { offeredTools } from './lib/offered-tools.ts';
 import './commands/stdio.ts';
 
 /**
- * Run while a snapshot of the process is made (src/launch.ts): loads what `stdio` needs for its first answers and lists the tools once, so
- * that the protocol's schemas are built. Reads no setting and no environment.
+ * Runs while a snapshot of the process is made (src/launch.ts). It loads what `stdio` needs for its first answers, and lists the tools
+ * once, which builds the protocol's schemas. Reads no setting and no environment.
  */
 export async function prepare(): Promise<void> {
   const factory = createServerFactory({

@@ -1,4 +1,4 @@
-// One assignment a line, as a shell reads it. A value in quotes may hold anything but its quote, line breaks too.
+// One assignment a line, as a shell reads it. A value in quotes may hold line breaks, and all but its quote.
 const LINE = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:'([^']*)'|"([^"]*)"|`([^`]*)`|([^\r\n]*))/gm;
 
 /**

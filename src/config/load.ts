@@ -120,7 +120,7 @@ interface EnvFile {
 }
 
 /**
- * The environment without what Node put into it: Node takes `--env-file` wherever it stands on its command line, and cuts a value at `#`.
+ * The environment without what Node put into it: Node takes `--env-file` anywhere on its command line, and cuts a value at `#`.
  * A value that equals Node's reading of the file is the file's.
  */
 function withoutNodes(env: LoadOptions['env'], files: readonly EnvFile[]): Record<string, string> {

@@ -51,7 +51,7 @@ export function createTracer(sampler: Sampler, onEnd: (span: EndedSpan) => void)
       };
       let error: string | undefined;
       set(attributes);
-      // The system's clock may be set meanwhile: it gives the start, and the monotonic one the length.
+      // The system's clock may be set during the work, so it gives the start only. The monotonic one gives the length.
       const start = Date.now();
       const began = performance.now();
       try {

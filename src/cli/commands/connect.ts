@@ -21,7 +21,7 @@ interface Message {
 
 /**
  * `connect`: a stdio proxy of a remote server, for clients that only start programs. It passes messages on as they are, in both
- * generations of the protocol, and holds nothing but an access token of that server: no secret of Proxmox.
+ * generations of the protocol. It holds an access token of that server, and no secret of Proxmox.
  */
 export async function connect(address: string, options: { tokenFile?: string }): Promise<Exit> {
   const url = serverUrl(address);
@@ -70,7 +70,7 @@ export async function connect(address: string, options: { tokenFile?: string }):
     if (message.method === 'initialize') handshake = message;
     if (message.method === 'notifications/cancelled' && message.params?.requestId !== undefined) {
       const request = running.get(message.params.requestId);
-      // The client no longer waits. 2026-07-28 cancels by hanging up; in a session the server is told.
+      // The client no longer waits. In 2026-07-28 a closed connection cancels. In a session this message does, which goes on to the server.
       running.delete(message.params.requestId);
       if (request !== undefined) return request.abort();
     }
@@ -137,7 +137,7 @@ function explain(error: unknown, url: URL): string {
   return `${where} answered ${status}.`;
 }
 
-/** @throws invalid_arguments for plain HTTP to another machine: the token would be readable on the way */
+/** @throws invalid_arguments for plain HTTP to another machine: others on the network could read the token */
 function serverUrl(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : fail('invalid_arguments', 'The address of the server must be an https:// URL.');
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isThisMachine(url.hostname)))

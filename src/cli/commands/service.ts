@@ -26,7 +26,7 @@ interface Program {
 
 /**
  * `service install`: a systemd unit under which the server runs as a user of its own. That user alone can read the Proxmox token, the store
- * and the audit, so an agent with a shell on the same machine cannot bypass the approvals.
+ * and the audit. So an agent with a shell on the same machine cannot bypass the approvals.
  */
 export function install({ write, force, folder, user }: ServiceOptions): Exit {
   if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) fail('invalid_arguments', '--user must be the name of a Linux user.');

@@ -12,7 +12,7 @@ import { type Exit, isForPeople, print, printJson, printResult, tell } from '../
 import { ask, hasTerminal } from '../terminal/terminal.ts';
 
 /**
- * `trust`: shows the certificate of the first endpoint and, once a human confirmed it, pins the cluster's authority, so that renewed
+ * `trust`: shows the certificate of the first endpoint. Once a human confirmed it, the cluster's authority is pinned, so renewed
  * certificates and other nodes pass. Nothing else replaces a pin. Without a token it pins the certificates themselves, each confirmed.
  */
 export async function trust(options: GlobalOptions & { cluster?: string; fingerprint?: string }): Promise<Exit> {

@@ -10,7 +10,7 @@ import { secondAct } from './second-act.ts';
 import { type Agent, agentOn, bold, check, PUBLIC_KEY, say } from './stage.ts';
 
 /**
- * Drives the real server, as a process of its own over stdio, with a real MCP client through what an agent and its user would do.
+ * Runs the real server in its own process, with a real MCP client over stdio, through the calls of an agent and its user.
  * Throws when a step ends differently.
  * @param folder holds everything that this run stores
  */
@@ -113,8 +113,8 @@ async function firstAct(agent: Agent): Promise<void> {
   say('The user says yes', 'Exactly the plan that was shown is sent, once.');
   await agent('approve', { approval_id: stop.approval_id ?? '' });
   check((await agent('get_vm', { vmid })).status === 'stopped', 'it is stopped');
-  const told = await agent('approve', { approval_id: stop.approval_id ?? '' });
-  check(told.status === 'succeeded', 'the same yes again is told the outcome; nothing is sent twice');
+  const repeated = await agent('approve', { approval_id: stop.approval_id ?? '' });
+  check(repeated.status === 'succeeded', 'the same approval again answers with the outcome, and sends nothing');
 
   say('Deleting destroys: the user says no', 'A denied approval is over.');
   const first = await agent('delete_vm', { vmid });

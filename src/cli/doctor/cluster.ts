@@ -53,7 +53,7 @@ async function certificateCheck(name: string, endpoint: Endpoint, { connection, 
 
 const WHAT = { guests: 'guests', cpu: 'vCPUs', memoryMib: 'MiB of memory', diskGib: 'GiB of disk' } as const;
 
-/** Limits against what is taken: a limit that is reached already is found here, not by the first refused call. */
+/** Limits and their use, so that a reached limit shows before a call is refused. */
 export function quotaChecks({ hiddenPool, quotas }: Quotas): Check[] {
   if (hiddenPool !== undefined) {
     const text = `the guests of pool ${hiddenPool} cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)`;
@@ -74,7 +74,7 @@ export function quotaChecks({ hiddenPool, quotas }: Quotas): Check[] {
 const UNSEEN =
   'disks that the token cannot see do not count (PROXMOX_MAX_TOTAL_DISK_GB): on storages without Datastore.Audit, of guests without VM.Config.Disk';
 
-/** Whether there is something to create a guest from, and somewhere to put it. */
+/** Whether a guest can be created: from which sources, on which storages and bridges. */
 export async function material(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
   const all = await listNodes(api);
   const nodes = all.filter((n) => n.online);
@@ -115,7 +115,7 @@ const NO_STORAGE = 'Add the content type "Disk image" to a storage, or Datastore
 const NO_BRIDGE = 'Create one on the node, or grant SDN.Use on /sdn/zones/localnetwork to the token.';
 const NO_SOURCE = 'Upload an ISO or a cloud image to a storage, or create a template.';
 
-/** Proxmox says `unknown` of a node then, and shows its guests without names and sizes; everything else works. */
+/** Proxmox then reports the node as `unknown`, and its guests without names and sizes. All else works. */
 function silent(nodes: readonly NodeRow[]): Check[] {
   const names = nodes.flatMap((n) => (n.silent ? [n.node] : [])).join(', ');
   if (names === '') return [];

@@ -111,7 +111,7 @@ async function checkCluster(session: Session, cluster: string | undefined, check
   checks.push(...(await material(api, settings).catch(notMade)));
   checks.push(...(await openRunsCheck(settings, api.cluster).catch(notMade)));
   can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
-  // Of several clusters, each notice names its own, and all are told together.
+  // With several clusters each notice names its own, and all are shown together at the end.
   const notices = cluster === undefined ? session.notices() : [];
   // The first use has pinned what was "not pinned yet" at the beginning.
   if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));

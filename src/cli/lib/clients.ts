@@ -17,7 +17,7 @@ export interface McpClient {
   file?: () => string;
   /** Absent: the client starts no programs. */
   stdio?: (one: Stdio) => Configuration;
-  /** Absent: the client reaches servers through a program only, so `connect` stands between. */
+  /** Absent: the client reaches servers through a program only, so the configuration starts `connect`. */
   http?: (one: Http) => Configuration;
 }
 

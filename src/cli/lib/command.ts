@@ -13,7 +13,7 @@ export function server(parent: Command, usage: string, description: string, opti
       .description(description)
       .option('--demo', 'use the embedded cluster; ignore host and token')
       .option('--settings <file>', 'read settings from this file, after the environment')
-      // Node takes this spelling for itself wherever it stands, and ends when the file does not exist.
+      // Node takes this spelling for itself in any place, and ends when the file does not exist.
       .addOption(new Option('--env-file <file>', 'the same as --settings').hideHelp())
   );
 }

@@ -19,7 +19,7 @@ import { configureConnection, type GlobalOptions } from './options.ts';
  * @param onRequest sees every request that leaves, for the metrics
  */
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
-  // Store and audit need it. An installation without it says so first, whatever else is missing.
+  // The store needs it. An installation without it says so before anything else.
   await import('../../sqlite.ts');
   const configured = configureConnection(options);
   const [{ createEngine }, { operationNames }, log] = await Promise.all([
@@ -34,7 +34,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
   const [only] = clusters;
   const clusterName = settings.clusters || !only ? undefined : demo ? 'simulator' : pinnedAs(only);
 
-  const opened: { cluster: string; client: ProxmoxClient; told: number }[] = [];
+  const opened: { cluster: string; client: ProxmoxClient; noticed: number }[] = [];
   const clients = new Map(
     clusters.map((one) => {
       const { name = '' } = one;
@@ -46,7 +46,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
         ]);
         const create = (trust: TrustStore) => {
           const client = createProxmox({ connection: one.connection, cluster, trust, clock: systemClock, log, ...defined({ onRequest }) });
-          opened.push({ cluster, client, told: 0 });
+          opened.push({ cluster, client, noticed: 0 });
           return client;
         };
         const trust = openTrustStore(settings.dataDir);
@@ -84,8 +84,8 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     notices: () =>
       opened.flatMap((one) => {
         const { cluster, client } = one;
-        const fresh = client.notices.slice(one.told);
-        one.told = client.notices.length;
+        const fresh = client.notices.slice(one.noticed);
+        one.noticed = client.notices.length;
         for (const message of fresh) notice(message, cluster);
         return settings.clusters ? fresh.map((message) => `${cluster}: ${message}`) : fresh;
       }),

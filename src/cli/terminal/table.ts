@@ -12,7 +12,7 @@ const LINES = { top: '-', bottom: '-', mid: '-', left: '|', right: '|', middle: 
 const ASCII: Record<string, string> = { ...Object.fromEntries(CORNERS.map((corner) => [corner, '+'])), ...LINES };
 
 /**
- * A table as wide as the terminal at most: in a frame, or without one where that is too wide, or else in blocks of lines. Cells may hold text
+ * A table at most as wide as the terminal: in a frame, without one where that is too wide, or else in blocks of lines. Cells may hold text
  * from guests: it is cleaned here.
  */
 export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 120 } = {}): string {

@@ -2,8 +2,8 @@
 const LEAST = 20;
 
 /**
- * Prose with line breaks between words, none wider than the terminal. The later lines of a paragraph are indented by `indent`, or stand below its
- * last column; what stands before that column, a command for example, stays whole. So do longer words.
+ * Prose with line breaks between words, no line wider than the terminal. The later lines of a paragraph are indented by `indent`, or begin
+ * below its last column. Text before that column, such as a command, stays whole. So do longer words.
  */
 export function wrap(text: string, { columns = process.stdout.columns || 100, indent = '' } = {}): string {
   return text
