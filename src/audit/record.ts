@@ -6,9 +6,9 @@ import { visibleJson, withoutPrivateKeys } from '../core/text/text.ts';
  * The subject of a line of the audit.
  *
  * - `read` `dry_run` `refused`  a call that changed nothing
- * - `approval` `decision`       a human is asked; a decision was recorded
+ * - `approval` `decision`       an approval was requested; a decision was recorded
  * - `intent` `outcome`          before a change is sent; after it ended
- * - `reconciled`                how interrupted work was found to have ended
+ * - `reconciled`                the outcome of interrupted work, found later
  * - `notice`                    something the operator should know, such as a certificate pinned on first use
  * - `recovered`                 written by the audit itself after a torn line
  * - `rotated`                   the last line of a file that was closed, and the first of the one that continues
@@ -74,8 +74,8 @@ export interface Head {
 export const GENESIS: Head = { seq: 0, hash: '0'.repeat(64) };
 
 /**
- * The next line of the chain, newline included. The hash covers the exact bytes of the line up to the hash itself, so that not even a
- * space or a doubled key can be changed unnoticed.
+ * The next line of the chain, newline included. The hash covers the exact bytes of the line before it, so that an added space or a doubled
+ * key shows.
  */
 export function chain(head: Head, record: AuditRecord, time: string): { line: string; head: Head } {
   const seq = head.seq + 1;

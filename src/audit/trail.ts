@@ -21,8 +21,8 @@ interface Opened {
 }
 
 /**
- * Opens the file at the first write. Looking, appending and reading the end are calls into the system's cache, so they are not handed to a
- * thread, which would cost more than they do. Only the wait for the disk is.
+ * Opens the file at the first write. Looking, appending and reading the end are calls into the system's cache, and a thread would cost more
+ * than they do. Only the wait for the disk has one.
  */
 export function createTrail(path: string): Trail {
   let own: { handle: FileHandle; ino: bigint; dev: bigint } | undefined;
@@ -79,7 +79,7 @@ export function createTrail(path: string): Trail {
         if (durable) await file.datasync();
         if (before.size === 0n) await syncFolder(dirname(path));
       } catch (error) {
-        // A partial batch is rolled back, so that its callers can be told that nothing was written.
+        // A partial batch is rolled back, so that its callers learn that nothing was written.
         await file.truncate(Number(before.size)).catch(() => {});
         throw error;
       }

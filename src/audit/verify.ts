@@ -97,7 +97,7 @@ async function verifyFile(file: string, begin: Head, { result, onRecord }: Check
     const line = number - torn.length + 1;
     if (torn.some(looksWhole)) result.problems.push({ line, problem: 'was changed after it was written', ...place });
     else if (place.file !== undefined) result.problems.push({ line, problem: 'was written or cut after the file was closed', ...place });
-    else result.recovered.push({ line: number, problem: 'cut by a crash; the next record will close it' });
+    else result.recovered.push({ line: number, problem: 'cut by a crash, not yet closed by a record' });
   }
   return head;
 }

@@ -73,7 +73,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
       onError: (c) =>
-        refuse(c, 413, { code: 'too_large', message: `A request may have ${MAX_BODY_BYTES} bytes.`, hint: 'Send less text.' }),
+        refuse(c, 413, { code: 'too_large', message: `A request may have at most ${MAX_BODY_BYTES} bytes.`, hint: 'Send less text.' }),
     }),
   );
   app.onError((thrown, c) => {

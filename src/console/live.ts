@@ -82,7 +82,7 @@ export function liveStream(c: Context, feed: LiveFeed, isLoggedIn: () => Promise
       unsubscribe = feed.subscribe(({ event, data }) => {
         // One after the other, so that an older state never overtakes a newer one.
         last = last.then(async () => {
-          // A store that does not answer says nothing about the session: the page is not told that it ended, and comes back by itself.
+          // A store that does not answer says nothing about the session, so the page is not signed out and reconnects.
           const loggedIn = await isLoggedIn().catch(() => undefined);
           if (loggedIn) return void (await stream.writeSSE({ event, data: JSON.stringify(data) }));
           if (loggedIn === false) await stream.writeSSE({ event: 'signed_out', data: '{}' });

@@ -44,7 +44,7 @@ export interface Sessions {
   end(secrets: Secrets): Promise<void>;
 }
 
-/** A working day without a human's request ends a session (the page is meant to stay open and be looked at), a full day does in any case. */
+/** A session ends after a working day without a human's request, because the page is meant to stay open. A full day ends it in any case. */
 export const IDLE_SECONDS = 8 * 3600;
 export const LIFETIME_SECONDS = 24 * 3600;
 

@@ -9,8 +9,8 @@ export interface FileLock {
 }
 
 /**
- * Locks through an empty SQLite file: BEGIN IMMEDIATE gives a lock that the system takes back when the process dies, on every platform,
- * without native code beyond what the store needs anyway. Nothing is ever written to it.
+ * Locks through an empty SQLite file, to which nothing is ever written. The system releases the lock of BEGIN IMMEDIATE when the process
+ * dies, on every platform. It needs no native code beyond that of the store.
  * @param options.patienceMs how long `hold` waits for other processes
  * @param options.damaged the error when the file is not such a file
  */

@@ -64,7 +64,7 @@ export interface HttpApp extends App {
  */
 export function createHttpApp(options: HttpOptions): HttpApp {
   const { factory, changes, clock, metrics } = options;
-  // Each open stream listens for itself; the SDK passes on what it asked for.
+  // Each open stream subscribes for itself; the SDK passes on what its client subscribed to.
   const bus = {
     publish() {},
     subscribe: (listener: (event: ServerEvent) => void) => changes.listen((uri) => listener({ kind: 'resource_updated', uri })),
@@ -141,7 +141,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   app.notFound((c) => c.json({ error: { code: 'not_found', message: notFoundMessage(c.req.path, options.oauth) } }, 404));
   app.onError((error, c) => {
     options.onError(error);
-    return c.json({ error: { code: 'internal', message: 'Something went wrong inside the server.' } }, 500);
+    return c.json({ error: { code: 'internal', message: 'The server failed. The operator finds the reason in its log.' } }, 500);
   });
 
   return {

@@ -119,8 +119,8 @@ async function answer(app: App, incoming: IncomingMessage, outgoing: ServerRespo
 const GONE = new Error('The connection of this request has ended.');
 
 /**
- * A signal that aborts at the end of the connection of an answer, if `counts` says so then: when the answer is sent, or its client is gone. It is
- * made where it is asked for, because most requests need none.
+ * A signal that aborts when an answer is sent or its client is gone, if `counts` is true then. It is made at the first call, because most
+ * requests need none.
  */
 function signalAt(outgoing: ServerResponse, counts: () => boolean): () => AbortSignal {
   let made: AbortController | undefined;
@@ -149,7 +149,7 @@ async function respond(app: App, incoming: IncomingMessage, cut: () => AbortSign
     request = await webRequest(incoming, cut);
   } catch (error) {
     const [status, message] =
-      error instanceof TooLarge ? [413, `A request may have ${MAX_BODY_BYTES} bytes.`] : [400, 'The request cannot be read.'];
+      error instanceof TooLarge ? [413, `A request may have at most ${MAX_BODY_BYTES} bytes.`] : [400, 'The request cannot be read.'];
     return Response.json({ jsonrpc: '2.0', id: null, error: { code: -32600, message } }, { status, headers: { Connection: 'close' } });
   }
   return app.fetch(request, connection);

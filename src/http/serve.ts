@@ -35,7 +35,7 @@ export interface HttpFlags {
 }
 
 /**
- * Serves agents on other machines until the process is told to end. Refuses to start where that would not be safe, and says what to do.
+ * Serves agents on other machines until a signal ends the process. Refuses to start where that would not be safe, with the next step.
  * @param note writes a line for the operator
  */
 export async function serve(

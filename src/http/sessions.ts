@@ -53,7 +53,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     for (const [id, { usedAt }] of sessions) if (usedAt < limit) end(id);
   }
 
-  /** Whether one more session may begin; where the limit is reached, the one that was abandoned first makes room for it. */
+  /** Whether one more session may begin. Where the limit is reached, the session that was abandoned first ends for it. */
   function makeRoom(principal: string): boolean {
     const mine = [...sessions].filter(([, session]) => session.principal === principal);
     if (mine.length < MAX_SESSIONS_PER_PRINCIPAL && sessions.size < MAX_SESSIONS) return true;
@@ -79,7 +79,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     const { request, authInfo } = asked;
     const principal = principalOf(authInfo);
     if (!makeRoom(principal)) {
-      return refuse(503, 'Too many sessions are open. End one with DELETE, or try again later.', { 'Retry-After': '60' });
+      return refuse(503, 'Too many sessions are open. End one with DELETE, or retry later.', { 'Retry-After': '60' });
     }
     const id = `${replica}-${randomUUID()}`;
     const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });
@@ -110,7 +110,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       if (session?.principal === principalOf(authInfo)) return serve(session, asked);
       // A client that initializes again keeps sending the id of the session that has ended.
       if (isInitializeRequest(parsedBody)) return begin(asked);
-      if (id !== null) return refuse(404, 'Session not found; initialize again.');
+      if (id !== null) return refuse(404, 'The session does not exist. Initialize again.');
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
       return stateless(request, defined({ authInfo, parsedBody }));
     },

@@ -50,7 +50,7 @@ function fastClock(): Clock & { slept: number[] } {
     },
   };
 }
-/** A clock that stands still: whatever has to wait waits for ever. */
+/** A clock on which no time passes, so that every wait is endless. */
 const frozenClock: Clock = {
   now: () => 1_767_323_045_678,
   sleep: (_ms, signal) => new Promise((_resolve, reject) => signal?.addEventListener('abort', reject)),
@@ -65,7 +65,7 @@ const seqs = (text: string) =>
   });
 const fileSeqs = (path: string) => (existsSync(path) ? seqs(readFileSync(path, 'utf8')) : []);
 
-/** Takes what is posted to it; answers what it is told to. */
+/** Records the bodies posted to it, and answers with the given status. */
 async function listen(answer: () => number) {
   const bodies: string[] = [];
   const server = createServer(async (request, response) => {

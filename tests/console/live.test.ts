@@ -169,7 +169,7 @@ describe('deciding', () => {
   test('a body that is far too big is refused, and nothing is decided', async () => {
     const answer = await post('apr_1/approve', { typed: 'web1 105', more: 'x'.repeat(20_000) });
     expect(answer.status).toBe(413);
-    expect(answer.json.error).toMatchObject({ code: 'too_large', message: 'A request may have 16384 bytes.' });
+    expect(answer.json.error).toMatchObject({ code: 'too_large', message: 'A request may have at most 16384 bytes.' });
     expect(open.engine.calls).toEqual([]);
   });
 

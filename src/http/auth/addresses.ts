@@ -1,8 +1,8 @@
 import { type Networks, plainAddress } from '../../core/network.ts';
 
 /**
- * Where a request comes from: the peer of the connection, or, as far as trusted proxies vouch for it, what they wrote into X-Forwarded-For
- * (each appends the address it saw; what stands left of the first untrusted one is the client's own invention).
+ * Where a request comes from: the peer of the connection or, behind trusted proxies, what they wrote into X-Forwarded-For. Each of them
+ * appends the address that it saw. The client may have invented everything left of the first untrusted address.
  */
 export function clientAddress(peer: string, forwardedFor: string | null, isTrusted: Networks): string {
   let address = plainAddress(peer);

@@ -26,8 +26,8 @@ export async function identify(verifiers: Verifiers, token: string, address: str
 }
 
 /**
- * Accepts a request with a valid bearer token. Answers every other one as RFC 6750 and RFC 9728 ask: 401 for a token that does not
- * count (without saying why more than the client needs to act), 403 for one without any of our scopes.
+ * Accepts a request with a valid bearer token. Answers every other one as RFC 6750 and RFC 9728 ask: 401 for an invalid token, with no
+ * more of the reason than the client needs to act, and 403 for one without any of our scopes.
  */
 export function createGate(options: GateOptions): (request: Request, address: string) => Promise<AuthInfo | Response> {
   const { resourceMetadataUrl } = options;
@@ -47,7 +47,7 @@ export function createGate(options: GateOptions): (request: Request, address: st
     options.onRefused(found, address);
     if (found === 'unavailable') {
       return Response.json(
-        { error: 'temporarily_unavailable', error_description: 'The authorization server cannot be reached; try again.' },
+        { error: 'temporarily_unavailable', error_description: 'The authorization server cannot be reached. Try again.' },
         { status: 503, headers: { 'Retry-After': '5' } },
       );
     }

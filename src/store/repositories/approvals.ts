@@ -30,7 +30,7 @@ export function approvalsIn(db: Kysely<Database>) {
     /**
      * Stores a pending approval, or finds the identical one that is pending already.
      * @param maxPending per cluster and principal, and per guest; a full queue refuses and never evicts
-     * @returns `ended`: those that expired or had to make room for this one
+     * @returns `ended`: those that expired, and the one that this one replaces
      */
     async request(
       approval: NewApproval,

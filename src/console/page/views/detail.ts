@@ -6,7 +6,7 @@ import { decision } from './approvals/decide.ts';
 import { outcome } from './approvals/outcome.ts';
 import { claimedName, effectBadge, effectTone, section, statusBadge, tableHead, terms, texts } from './parts.ts';
 
-/** Characters of a fact that get the room of two. */
+/** A fact of more characters takes two columns. */
 const LONG = 24;
 
 /** Everything a human needs to decide, the most important first and the agent's words last. */
