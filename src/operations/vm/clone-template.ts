@@ -15,7 +15,7 @@ import { addressWait, copyingTo } from './provision/address-wait.ts';
 import { onlineNode } from './provision/choose/node.ts';
 import { cloneConfig } from './provision/clone/config.ts';
 import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone/input.ts';
-import { type CloneWay, cloneWay } from './provision/clone/way.ts';
+import { type CloneMethod, cloneMethod } from './provision/clone/method.ts';
 import { addressesOfCloudInit } from './provision/cloud-init/warnings.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
@@ -63,7 +63,7 @@ async function planOne(ctx: OperationContext, args: CloneOne, call: CloneArgs): 
   const row =
     guests.find((g) => g.vmid === args.source_vmid) ?? fail('guest_not_found', `No guest with VMID ${args.source_vmid} is visible.`);
   const existing = await findExisting(ctx, guests, { name: args.name, vmid: args.vmid, source: args.source_vmid });
-  if (existing) return planForExisting(ctx, 'clone_template', existing, args, call);
+  if (existing) return planForExisting(ctx, 'clone_template', existing, { args, call });
   if (row.type === 'lxc')
     fail('not_possible', `Guest ${row.vmid} is a container. Only VMs can be cloned.`, {
       hint: 'Call list_vms for the VM templates.',
@@ -87,14 +87,14 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   };
   const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
-  const way = await cloneWay(ctx, source, { ...args, pool, vmid }, growGib);
+  const method = await cloneMethod(ctx, source, { ...args, pool, vmid }, growGib);
   const cloneName = args.name ?? `Copy-of-VM-${source.identity.name || source.at.vmid}`;
   const name = `${cloneName} (${vmid})`;
   const config = cloneConfig(source, args, version);
-  const at = { vmid, type: 'qemu', node: way.node } as const;
+  const at = { vmid, type: 'qemu', node: method.node } as const;
   const exists: Condition = { kind: 'config', ...at, has: { name: cloneName, lock: null } };
   const given = { newid: vmid, name: cloneName, ...defined({ pool, description: args.description }) };
-  const steps: Step[] = copySteps(source, way, { at, name, given, running: row.status === 'running' });
+  const steps: Step[] = copySteps(source, method, { at, name, given, running: row.status === 'running' });
   if (Object.keys(config.params).length > 0) {
     const proof: Condition | undefined = Object.keys(config.proof).length > 0 ? { kind: 'config', ...at, has: config.proof } : undefined;
     steps.push(configRequest(at, { id: 'config', params: config.params, digest: digestAfter(steps), purpose: `configure ${name}`, proof }));
@@ -110,19 +110,19 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   steps.push(...(wait?.steps ?? []));
   return {
     operation: 'clone_template',
-    summary: `Clone ${label(source)} as ${name} on ${way.node} (${way.full ? 'full' : 'linked'})${start ? ', and start it' : ''}`,
+    summary: `Clone ${label(source)} as ${name} on ${method.node} (${method.full ? 'full' : 'linked'})${start ? ', and start it' : ''}`,
     effect: 'change',
-    node: way.node,
-    space: way.space,
+    node: method.node,
+    space: method.space,
     steps,
     expected: present<Condition>(exists, large, start && { kind: 'guest', ...at, is: 'running' }),
     demand,
-    choices: [...own.choices, ...(args.name === undefined ? [`name: ${cloneName}`] : []), ...way.choices, ...config.choices],
+    choices: [...own.choices, ...(args.name === undefined ? [`name: ${cloneName}`] : []), ...method.choices, ...config.choices],
     warnings: present(
       ...nodeWarnings(node),
       !source.template &&
         `the source is not a template${row.status === 'stopped' ? '' : '; a copy of a running guest is in the state of one after a power failure'}`,
-      ...way.warnings,
+      ...method.warnings,
       ...config.warnings,
       ...(wait?.warnings ?? []),
       ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
@@ -131,11 +131,11 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     after: {
       name: cloneName,
       vmid,
-      node: way.node,
+      node: method.node,
       cpus: sizes.cpu,
       memory_mb: sizes.memoryMib,
       disk_gb: Math.round(sizes.diskGib * 1000) / 1000,
-      full_clone: way.full,
+      full_clone: method.full,
       ...defined({ pool }),
       status: start ? 'running' : 'stopped',
     },
@@ -160,7 +160,7 @@ function growth(source: Guest, wanted: number | undefined): { disk: string; gib:
  * At most two copies write to a storage at once. Proxmox locks a running source for the whole copy and waits a second for that lock, so its
  * copies run one after another.
  */
-function turnOf(source: Guest, { full, storage }: CloneWay, running: boolean): Pick<RequestStep, 'atMost'> {
+function turnOf(source: Guest, { full, storage }: CloneMethod, running: boolean): Pick<RequestStep, 'atMost'> {
   const own = source.disks.flatMap(({ media, storage: one }) => (media === 'disk' && one !== undefined ? [one] : []));
   const targets = storage === undefined ? own : [storage];
   const copies = full ? Object.assign({}, ...targets.map((one) => copyingTo(one).atMost)) : {};
@@ -171,25 +171,25 @@ interface Copying {
   /** The clone, where it is in the end, and its name with the VMID. */
   at: GuestAt;
   name: string;
-  /** Parameters of the clone request beside those of the way. */
+  /** Parameters of the clone request beside those of the method. */
   given: Params & { name: string };
   running: boolean;
 }
 
 /** The clone itself, whose task bears the VMID of the source, and the move to another node where it needs one. */
-function copySteps(source: Guest, way: CloneWay, { at, name, given, running }: Copying): Step[] {
-  const { full, storage, format, target } = way;
+function copySteps(source: Guest, method: CloneMethod, { at, name, given, running }: Copying): Step[] {
+  const { full, storage, format, target } = method;
   const born = { ...at, node: target ?? source.at.node };
   const params: Params = { ...given, full, ...defined({ storage, format, target }) };
   const clone = guestRequest(source.at, {
     ...{ id: 'clone', path: '/clone', params, purpose: `clone ${label(source)} as ${name}` },
     ...{ task: 'qmclone', seconds: full ? COPY_SECONDS : LINK_SECONDS },
-    ...turnOf(source, way, running),
+    ...turnOf(source, method, running),
     proof: { kind: 'config', ...born, has: { name: given.name, lock: null } },
   });
-  const moves = diskSteps(source, way, at, name);
-  if (!way.migrate) return [clone, ...moves];
-  const { to, targetstorage } = way.migrate;
+  const moves = diskSteps(source, method, at, name);
+  if (!method.migrate) return [clone, ...moves];
+  const { to, targetstorage } = method.migrate;
   const move = guestRequest(born, {
     ...{ id: 'migrate', path: '/migrate', params: { target: to, ...defined({ targetstorage }) } },
     ...{ purpose: `move ${name} to ${to}`, task: 'qmigrate', seconds: COPY_SECONDS },
@@ -199,7 +199,7 @@ function copySteps(source: Guest, way: CloneWay, { at, name, given, running }: C
 }
 
 /** Each disk onto the storage that was requested, where the clone could not go at once. */
-function diskSteps(source: Guest, { moveDisks }: CloneWay, at: GuestAt, name: string): Step[] {
+function diskSteps(source: Guest, { moveDisks }: CloneMethod, at: GuestAt, name: string): Step[] {
   if (!moveDisks) return [];
   const { slots, storage, format } = moveDisks;
   return slots.map((disk) =>

@@ -18,8 +18,7 @@ import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/cho
 import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
 import { findMedium } from './provision/create/media.ts';
-import { createParams } from './provision/create/params.ts';
-import { DEFAULTS, defaultCpu } from './provision/create/vm-defaults.ts';
+import { createParams, DEFAULTS, defaultCpu } from './provision/create/params.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
 import { newGuest } from './provision/new-guest.ts';
@@ -65,7 +64,7 @@ export const createVm = defineOperation({
 async function planOne(ctx: OperationContext, args: CreateOne, call: CreateArgs): Promise<Plan> {
   const guests = await listGuests(ctx.api);
   const existing = await findExisting(ctx, guests, args);
-  return existing ? planForExisting(ctx, 'create_vm', existing, args, call) : planNew(ctx, args, guests);
+  return existing ? planForExisting(ctx, 'create_vm', existing, { args, call }) : planNew(ctx, args, guests);
 }
 
 async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {

@@ -9,9 +9,9 @@ import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { LIST_READS, NODE_READS } from './lib/api.ts';
 import { DEFAULT_COLUMNS, type GuestView, guestRow, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './show/guest-columns.ts';
+import { fitting, whyNone } from './show/guest-filter.ts';
 import { after, cursorAt, inOrder, SORTS } from './show/guest-order.ts';
 import { whyEmpty } from './show/why-empty.ts';
-import { fitting, whyNone } from './show/why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),

@@ -64,6 +64,13 @@ export const medium = z.string().refine((text) => volumeId.safeParse(text).succe
   message: 'must be a volume like local:iso/debian-12.iso or local:import/debian-12.qcow2, or its file name',
 });
 
+/** Parameters by which a create or clone makes several guests; `newGuests` reads them. */
+export const severalNew = {
+  names: z.array(guestName).min(1).max(20).optional().describe('Several at once'),
+  ips: z.array(line(100)).min(1).max(20).optional().describe('CIDR of each of names; the gateway from ipconfig0'),
+};
+export const waitFor = z.enum(['ip']).optional().describe('Starts it, answers with its address');
+
 export const cores = z.int().min(1).max(8192);
 export const sockets = z.int().min(1).max(4);
 /** MiB */

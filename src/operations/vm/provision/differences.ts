@@ -12,8 +12,8 @@ import type { CreateArgs } from './create/input.ts';
 import { isSameMedium } from './create/media.ts';
 
 /** The parameters of a new guest, by a create or a clone. */
-type Wishes = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;
-export type Asked = { [K in keyof Wishes]?: Wishes[K] | undefined };
+type NewGuestArgs = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;
+export type Asked = { [K in keyof NewGuestArgs]?: NewGuestArgs[K] | undefined };
 
 export interface Compared {
   row: GuestRow;

@@ -96,17 +96,19 @@ async function withFresh(ctx: OperationContext, guests: readonly GuestRow[]): Pr
   ];
 }
 
-/**
- * The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest.
- * @param args what was requested of this guest
- * @param call the arguments of the whole call, as the engine stores them
- */
+interface Requested {
+  /** Of this guest. */
+  args: Asked & object;
+  /** The arguments of the whole call, as the engine stores them. Default: those of this guest. */
+  call?: object;
+}
+
+/** The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest. */
 export async function planForExisting(
   ctx: OperationContext,
   operation: string,
   existing: Existing,
-  args: Asked & object,
-  call: object = args,
+  { args, call = args }: Requested,
 ): Promise<Plan> {
   const { row, guest } = existing;
   const madeBy = guest && (await ctx.madeBy(guest.identity));

@@ -6,7 +6,7 @@ import { readBackups } from '../../../proxmox/backups.ts';
 import { readFirewall } from '../../../proxmox/guest/firewall.ts';
 import type { Guest, GuestRow } from '../../../proxmox/guest/guests.ts';
 import type { Snapshots } from '../../../proxmox/guest/snapshots.ts';
-import { tasksOf } from '../../../proxmox/task-list.ts';
+import { type TaskRow, tasksOf } from '../../../proxmox/task-list.ts';
 import { backupRow, backupSight } from '../../backup/lib/backup-sight.ts';
 import type { OperationContext } from '../../define.ts';
 import { snapshotRow } from '../../snapshot/lib/snapshots.ts';
@@ -59,7 +59,7 @@ const DETAILS: Record<Field, Detail> = {
         started: isoOf(task.startedAt).slice(0, 19),
         type: plainText(task.type, 40),
         user: plainText(task.user, 80),
-        status: task.exit === undefined ? 'running' : plainText(withoutCommand(task.exit), 200),
+        status: statusOf(task, 200),
         upid: task.upid,
       })),
     };
@@ -91,8 +91,12 @@ async function changesOf(ctx: OperationContext, guest: Guest): Promise<Record<st
       at: isoOf(task.startedAt),
       what: plainText(task.type, 40),
       by: plainText(task.user, 80),
-      status: task.exit === undefined ? 'running' : plainText(withoutCommand(task.exit), 120),
+      status: statusOf(task, 120),
     }));
   const all = [...own.map(({ upids: _upids, ...change }) => change), ...others].sort((a, b) => (a.at < b.at ? 1 : -1));
   return all.slice(0, MAX_ROWS).map((change) => ({ ...change, at: change.at.slice(0, 19) }));
+}
+
+function statusOf({ exit }: TaskRow, max: number): string {
+  return exit === undefined ? 'running' : plainText(withoutCommand(exit), max);
 }

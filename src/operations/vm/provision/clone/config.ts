@@ -8,7 +8,7 @@ import { sortedTags } from '../../lib/tags.ts';
 import { label } from '../../lib/target.ts';
 import { cloudInitParams } from '../cloud-init/cloud-init.ts';
 import { cloudInitWarnings } from '../cloud-init/warnings.ts';
-import { DEFAULTS } from '../create/vm-defaults.ts';
+import { DEFAULTS } from '../create/params.ts';
 import type { CloneArgs } from './input.ts';
 
 interface CloneConfig {

@@ -1,7 +1,19 @@
 import * as z from 'zod';
-import { cores, description, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from '../../lib/schemas.ts';
+import {
+  cores,
+  description,
+  diskGb,
+  guestName,
+  memory,
+  nodeName,
+  poolName,
+  severalNew,
+  storageName,
+  tags,
+  vmid,
+  waitFor,
+} from '../../lib/schemas.ts';
 import { cloudInit } from '../cloud-init/cloud-init.ts';
-import { severalNew, waitFor } from '../several/input.ts';
 
 /** Parameters of `clone_template`. */
 export const cloneInput = z.strictObject({

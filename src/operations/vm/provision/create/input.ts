@@ -10,13 +10,14 @@ import {
   memory,
   nodeName,
   poolName,
+  severalNew,
   sockets,
   storageName,
   tags,
   vmid,
+  waitFor,
 } from '../../lib/schemas.ts';
 import { cloudInit } from '../cloud-init/cloud-init.ts';
-import { severalNew, waitFor } from '../several/input.ts';
 
 /** Parameters of `create_vm`. */
 export const createInput = z.strictObject({

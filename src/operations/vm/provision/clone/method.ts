@@ -19,7 +19,7 @@ interface CloneRequest {
   vmid: number;
 }
 
-export interface CloneWay {
+export interface CloneMethod {
   full: boolean;
   /** Parameters of the clone request beside newid and name. */
   storage?: string;
@@ -42,7 +42,7 @@ export interface CloneWay {
  * Linked or full, on which storage, and how it gets to another node. Everything that Proxmox would refuse is refused here.
  * @param growGib what the boot disk grows by afterwards
  */
-export async function cloneWay(ctx: OperationContext, source: Guest, request: CloneRequest, growGib: number): Promise<CloneWay> {
+export async function cloneMethod(ctx: OperationContext, source: Guest, request: CloneRequest, growGib: number): Promise<CloneMethod> {
   const from = source.at.node;
   const to = request.target_node ?? from;
   const elsewhere = to !== from;
