@@ -49,7 +49,7 @@ export const cloneTemplate = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/migrate': ['target', 'targetstorage'],
     'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'format'],
   },
-  reserves: (args) => newGuests(args),
+  reserves: newGuests,
   example: { source_vmid: 9000, name: 'example' },
   async plan(ctx, args): Promise<Plan> {
     if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Clone');

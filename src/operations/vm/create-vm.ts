@@ -2,7 +2,7 @@ import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
-import { listGuests } from '../../proxmox/guest/guests.ts';
+import { type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
@@ -51,7 +51,7 @@ export const createVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/config': ['tags', 'digest'],
     'POST /nodes/{node}/qemu/{vmid}/status/start': [],
   },
-  reserves: (args) => newGuests(args),
+  reserves: newGuests,
   example: { name: 'example', disk_gb: 1, storage: 'local-lvm' },
   async plan(ctx, args): Promise<Plan> {
     if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Create');
@@ -67,7 +67,7 @@ async function planOne(ctx: OperationContext, args: CreateOne, call: CreateArgs)
   return existing ? planForExisting(ctx, 'create_vm', existing, { args, call }) : planNew(ctx, args, guests);
 }
 
-async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
+async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly GuestRow[]): Promise<Plan> {
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
   const start = args.start_on_create || args.wait_for !== undefined;
@@ -98,8 +98,8 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     ...(image ? { own: { storage: storageOf(image.volid), of: 'the image' } } : {}),
     needGib: diskGib,
   });
-  const cpuModel = args.cpu ?? defaultCpu(version);
-  const request = createParams({ args, storage, image, iso, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
+  const cpuType = args.cpu ?? defaultCpu(version);
+  const request = createParams({ args, storage, image, iso, diskGib, bridge: bridge.bridge, cpu, cpuType, pool, version });
   const at = { vmid, type: 'qemu', node: node.node } as const;
   const name = `${args.name} (${vmid})`;
   const config = (has: Record<string, string | null>): Condition => ({ kind: 'config', ...at, has });

@@ -16,7 +16,7 @@ import { GUEST_READS, ofBoth, VOLUME_READS } from './lib/api.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { changed, storageName, vmid } from './lib/schemas.ts';
-import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
+import { about, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
 import { orphansOf, ownVolumes, withSize } from './lib/volumes.ts';
 
 const DELETE_SECONDS = 1800;
@@ -74,13 +74,13 @@ export const deleteVm = defineOperation({
     const untouched = volumes.untouched.map((v) => v.volid);
     const names = (list: typeof extra) => list.map((v) => v.volid).join(', ');
     const contents = present(counted(doomed.length, 'volume'), snapshots.length > 0 && counted(snapshots.length, 'snapshot')).join(' and ');
+    const base = about('delete_vm', target);
     return {
-      operation: 'delete_vm',
+      ...base,
       summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
       effect: 'destroy',
       // The approval covers all that goes with the guest: another volume or snapshot makes it stale.
       target: { ...identity, disks: [...new Set([...identity.disks, ...doomed.map((v) => v.volid)])].sort(), snapshots },
-      node: at.node,
       steps: [
         ...backup,
         // A backup takes long enough for the VMID to become another guest's.
@@ -94,7 +94,6 @@ export const deleteVm = defineOperation({
         }),
       ],
       expected: [gone],
-      choices: [],
       warnings: present(
         !(await ctx.createdHere(identity)) && 'this guest was not created through this server',
         managed && 'HA manages the guest: it is removed there too',
@@ -115,7 +114,7 @@ export const deleteVm = defineOperation({
           ? `impossible; the operator can restore the backup on ${args.backup_storage}`
           : `impossible: ${contents} cannot be restored`,
       facts: {
-        ...factsOf(target),
+        ...base.facts,
         ...lastBackup(volumes.backups),
         disks: doomed.map(withSize),
         ...(untouched.length > 0 ? { untouched: volumes.untouched.map(withSize) } : {}),

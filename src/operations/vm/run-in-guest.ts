@@ -56,23 +56,21 @@ export const runInGuest = defineOperation({
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, running } = target;
     const of = label(guest);
-    const task = taskOf(ctx, args, target);
+    const { does, request, ...parts } = taskOf(ctx, args, target);
     if (guest.at.type === 'lxc') fail('not_possible', `${of} is a container, and containers have no guest agent.`);
     if (!running) fail('guest_state', `${of} is not running.`, { hint: `Start it with start_vm {"vmid": ${args.vmid}}.` });
     refuseLocked(target);
     const agent = `${guestPath(guest.at)}/agent`;
-    if (task.request === undefined) await checkReadRight(ctx.api, agent);
+    if (request === undefined) await checkReadRight(ctx.api, agent);
     return {
       ...about('run_in_guest', target),
-      summary: `${task.does} in ${of} on ${guest.at.node}`,
+      summary: `${does} in ${of} on ${guest.at.node}`,
       effect: 'destroy',
-      steps: task.request
-        ? [guestRequest(guest.at, { id: 'run', purpose: `${task.does} in ${of}`, ...task.request, path: `/agent/${task.request.path}` })]
+      steps: request
+        ? [guestRequest(guest.at, { id: 'run', purpose: `${does} in ${of}`, ...request, path: `/agent/${request.path}` })]
         : [stillItself(guest.identity)],
       expected: [{ kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key }],
-      warnings: [task.warning],
-      after: task.after,
-      undo: task.undo,
+      ...parts,
     };
   },
   async report(api, run) {
@@ -90,13 +88,10 @@ export const runInGuest = defineOperation({
   },
 });
 
-interface Task {
+interface Task extends Pick<Plan, 'after' | 'warnings' | 'undo'> {
   does: string;
   /** Absent for reading, which sends no change. The path is that below the agent's. */
   request?: Pick<RequestStep, 'path' | 'params'>;
-  after: NonNullable<Plan['after']>;
-  warning: string;
-  undo: string;
 }
 
 /** @throws forbidden_by_policy for what no rule allows in this guest */
@@ -112,7 +107,7 @@ function taskOf({ runs = [] }: Pick<OperationContext, 'runs'>, { argv, file, con
       does: `Run ${command}`,
       request: { path: 'exec', params: { command: argv } },
       after: { argv },
-      warning: 'it runs as root or SYSTEM; after a lost answer the server cannot tell whether it ran',
+      warnings: ['it runs as root or SYSTEM; after a lost answer the server cannot tell whether it ran'],
       undo: 'none: the server does not know what the program changes',
     };
   }
@@ -123,7 +118,7 @@ function taskOf({ runs = [] }: Pick<OperationContext, 'runs'>, { argv, file, con
     return {
       does: `Read ${whole}`,
       after: { read: whole },
-      warning: 'it is read as root or SYSTEM, and the agent and its model get the content',
+      warnings: ['it is read as root or SYSTEM, and the agent and its model get the content'],
       undo: 'none: what was read stays known',
     };
   }
@@ -131,7 +126,7 @@ function taskOf({ runs = [] }: Pick<OperationContext, 'runs'>, { argv, file, con
     does: `Write ${whole}`,
     after: { file: whole, content: linesOf(content) },
     request: { path: 'file-write', params: writeParams(whole, content) },
-    warning: 'it replaces the whole file as root or SYSTEM; after a lost answer the server cannot tell whether it was written',
+    warnings: ['it replaces the whole file as root or SYSTEM; after a lost answer the server cannot tell whether it was written'],
     undo: 'none: the former content is not kept',
   };
 }

@@ -11,7 +11,7 @@ import { startSteps } from './lib/guest-request.ts';
 import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
-import { guestsAsked, planGuests, type Words } from './lib/several.ts';
+import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
 import { about, factsOf, label, pendingWarnings, raisedBy, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** POST …/status/start. */
@@ -31,7 +31,7 @@ export const startVm = defineOperation({
   async plan(ctx, asked): Promise<Plan> {
     const words: Words = {
       ...{ verb: 'Start', done: 'started', already: 'all guests already run' },
-      undo: (plans) => ['stop_vm each of them', ...plans.flatMap(({ undo }) => undo.split('; ').slice(1))].join('; '),
+      undo: (plans) => undoEach('stop_vm', plans),
     };
     return planGuests(guestsAsked('start_vm', asked), words, (one) => planOne(ctx, one));
   },

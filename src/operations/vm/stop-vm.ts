@@ -9,7 +9,7 @@ import { doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
-import { guestsAsked, planGuests, type Words } from './lib/several.ts';
+import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
 import { about, label, pendingWarnings, raisedBy, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
@@ -42,7 +42,7 @@ export const stopVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
     const words: Words = {
       ...{ verb: verbOf(how), done: 'stopped', already: 'all guests are already stopped' },
-      undo: (plans) => undoOf(plans, how),
+      undo: (plans) => undoEach('start_vm', plans),
     };
     return planGuests(guestsAsked('stop_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, how));
   },
@@ -90,19 +90,8 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
     ),
     before: { status: 'running', ...doomed.view },
     after: { status: 'stopped', ...doomed.destroyed },
-    undo: `start_vm {"vmid": ${vmid}}${force ? '; data that the guest had not written to disk is lost' : ''}${doomed.names ? `; ${doomed.names} cannot be restored` : ''}`,
+    undo: `start_vm {"vmid": ${vmid}}${force ? '; data that was not written to disk is lost' : ''}${doomed.names ? `; ${doomed.names} cannot be restored` : ''}`,
   };
-}
-
-function undoOf(plans: readonly Plan[], { force }: How): string {
-  const destroyed = plans.flatMap(({ before, after }) =>
-    Object.keys(after ?? {}).flatMap((slot) => (after?.[slot] === 'destroyed' ? [before?.[slot]] : [])),
-  );
-  return [
-    'start_vm each of them',
-    ...(force ? ['what the guests had not written to disk is lost'] : []),
-    ...(destroyed.length > 0 ? [`${destroyed.join(', ')} cannot be restored`] : []),
-  ].join('; ');
 }
 
 /** Begins the summary. The plan of each guest tells what HA adds. */

@@ -106,6 +106,12 @@ function checkedFirst({ target, steps }: Plan): Step[] {
   return target && steps.some(({ kind }) => kind === 'request') ? [stillItself(target), ...steps] : steps;
 }
 
+/** The same call for each guest, then what none of the calls brings back, each once. */
+export function undoEach(call: string, plans: readonly Plan[]): string {
+  const lost = plans.flatMap(({ undo }) => undo.split('; ').slice(1));
+  return [`${call} each of them`, ...new Set(lost)].join('; ');
+}
+
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */
 export function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readonly string[], of = nameOf): string[] {
   const holds = new Map<string, string[]>();
