@@ -103,7 +103,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
         );
         return read(reply, question.approvalId, sent, ctx);
       } catch (cause) {
-        const still = `Nothing was done; approval ${approval.id} is still pending.`;
+        const still = `Nothing was done. Approval ${approval.id} is still pending.`;
         fail('approval_not_confirmed', `The client gave no answer to the form. ${still}`, { hint: elsewhere(approval.id), cause });
       } finally {
         clearInterval(timer);

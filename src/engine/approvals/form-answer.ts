@@ -25,7 +25,7 @@ export async function requireYes(
   const { action = 'accept', seconds } = answer;
   const typed = answer.typed.trim();
   if (answer.approvalId === approval.id && action === 'accept' && typed === mustType) return;
-  const still = `Nothing was done; approval ${approval.id} is pending until ${approval.expiresAt}.`;
+  const still = `Nothing was done. Approval ${approval.id} is pending until ${approval.expiresAt}.`;
   if (answer.approvalId !== approval.id) notConfirmed(`The answer is for another approval than ${approval.id}. ${still}`);
   if (action === 'decline') {
     if (seconds === undefined || seconds >= UNREAD_SECONDS) {
@@ -35,12 +35,15 @@ export async function requireYes(
       });
     }
     notConfirmed(
-      `The client declined within ${UNREAD_SECONDS} s, before a person could read the form: it seems to show no forms. ${still}`,
+      `The client declined within ${UNREAD_SECONDS} s, before a person could read the form. It seems to show no forms. ${still}`,
       elsewhere(approval.id),
     );
   }
   if (action === 'cancel') {
-    notConfirmed(`The form was closed without an answer. ${still}`, 'Ask the user whether they want it; call approve again after a yes.');
+    notConfirmed(
+      `The form was closed without an answer. ${still}`,
+      'Ask the user whether they want it, and call approve again after a yes.',
+    );
   }
   if (action === 'odd') notConfirmed(`The client's answer to the form cannot be read. ${still}`, elsewhere(approval.id));
   const said = typed === '' ? 'Nothing was typed' : `Typed «${plainText(typed, 80)}»`;

@@ -9,7 +9,7 @@ import { listGuests } from '../../proxmox/guest/guests.ts';
 import type { Reservation } from '../../store/schema.ts';
 import { makePlan } from '../calls/make-plan.ts';
 import { vmidsByName } from '../context.ts';
-import { type Hold, isLeft } from '../limits/hold.ts';
+import { type Hold, releaseLeft } from '../limits/hold.ts';
 import { placedNow } from '../limits/placed.ts';
 import { reserveGuest } from '../limits/reservations.ts';
 import { describe, planOutOfScope } from '../limits/scope.ts';
@@ -76,9 +76,7 @@ async function reserveAgain(approval: ApprovalRecord, operation: ChangeCall['ope
 async function reserveOneAgain(request: ReservationRequest, ports: Ports): Promise<Reservation | undefined> {
   const taken = await reserveGuest(request, ports, new Set());
   if (taken.kind === 'mine') return taken.reservation;
-  const { id, state, runId, worker } = taken.reservation;
-  if (state !== 'held' || runId !== undefined || !isLeft(taken.reservation, ports)) return undefined;
-  await (await ports.store()).reservations.releaseOrphan(id, worker);
+  if (!(await releaseLeft(taken.reservation, ports))) return undefined;
   const again = await reserveGuest(request, ports, new Set());
   return again.kind === 'mine' ? again.reservation : undefined;
 }

@@ -5,7 +5,7 @@ import { type Result, runningResult } from '../../core/result.ts';
 import { sameName } from '../../operations/vm/lib/match.ts';
 import { listGuests, locate, readGuest } from '../../proxmox/guest/guests.ts';
 import type { Reservation } from '../../store/schema.ts';
-import { isLeft } from '../limits/hold.ts';
+import { isLeft, releaseLeft } from '../limits/hold.ts';
 import { isForeign } from '../limits/scope.ts';
 import type { Ports } from '../ports.ts';
 import { argsDigest } from '../records.ts';
@@ -63,10 +63,7 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
 export async function whileHeld(call: ChangeCall, other: Reservation, ports: Ports): Promise<Result | undefined> {
   const store = await ports.store();
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
-    if (now.runId === undefined && isLeft(now, ports)) {
-      await store.reservations.releaseOrphan(now.id, now.worker);
-      continue;
-    }
+    if (await releaseLeft(now, ports)) continue;
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
     if (run) await refuseForeign(run, call, ports);
     if (run?.status === 'unknown') {

@@ -39,7 +39,7 @@ async function openOutcomes(vmid: number, ports: Ports): Promise<string[]> {
     return (await openRunsOf([vmid], ports)).map(openLine);
   } catch (err) {
     ports.log.warn({ err }, 'the check for requests of unknown outcome failed');
-    return ['it could not be checked whether Proxmox may still execute an earlier request for this guest: the store cannot be read'];
+    return ['unknown whether Proxmox may still execute an earlier request for this guest, because the store cannot be read'];
   }
 }
 

@@ -50,7 +50,7 @@ export function clusterNamed(clusters: Clusters, name: string | undefined): Serv
 
 /** Why a call without the name of a cluster, or with another one, is rejected. */
 export function notNamed(names: readonly string[], given: unknown): string {
-  if (names.length === 0) return 'This server has one cluster, so none is named.';
+  if (names.length === 0) return 'This server has one cluster. Leave cluster out.';
   if (given !== undefined && typeof given !== 'string') return `cluster must be one of ${names.join(', ')}.`;
   return given === undefined
     ? `Name the cluster: ${names.join(', ')}.`

@@ -9,7 +9,7 @@ export type Answered = Done | Failed;
 type Done = { cluster: string; output: JsonObject };
 type Failed = { cluster: string; error: ProxmoxMcpError };
 
-const MISSING = 'Clusters without an answer, so what is on them is missing here: ';
+const MISSING = 'Clusters without an answer, so their part is missing: ';
 
 /** The notice of an answer that lacks clusters: a thing that it does not show may be on one of them. */
 export function missingIn({ notice }: JsonObject): string | undefined {

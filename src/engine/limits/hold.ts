@@ -43,7 +43,14 @@ export async function giveBack(id: string, ports: Ports): Promise<void> {
   }
 }
 
-/** Whether the process at work on this reservation or its run has ended. */
+/** Releases a reservation whose process ended before its run began. @returns false for any other, also for one that a run took over meanwhile */
+export async function releaseLeft(reservation: Reservation, ports: Ports): Promise<boolean> {
+  const { id, state, runId, worker } = reservation;
+  if (state !== 'held' || runId !== undefined || !isLeft(reservation, ports)) return false;
+  return (await ports.store()).reservations.releaseOrphan(id, worker);
+}
+
+/** Whether the process of this reservation or its run has ended. */
 export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Ports): boolean {
   if (worker !== ports.worker) return isGone(worker, leaseUntil, isoNow(ports.clock));
   return !(runId === undefined ? ports.inFlight.reservations.has(id) : ports.inFlight.has(runId));

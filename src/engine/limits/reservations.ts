@@ -6,7 +6,7 @@ import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { doomedVmids, openRunsOf } from '../runs/outcome/late.ts';
 import { leaseFrom } from '../runs/worker.ts';
-import { holding, isLeft } from './hold.ts';
+import { holding, releaseLeft } from './hold.ts';
 
 /** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
 const LISTED_SECONDS = 15;
@@ -115,9 +115,7 @@ export async function tidy(reservations: readonly Reservation[], guests: readonl
   const kept: Reservation[] = [];
   for (const r of reservations) {
     if (r.state === 'held') {
-      // A run may have taken it over since the row was read.
-      const isReleased = r.runId === undefined && isLeft(r, ports) && (await rows.releaseOrphan(r.id, r.worker));
-      if (!isReleased) kept.push(r);
+      if (!(await releaseLeft(r, ports))) kept.push(r);
       continue;
     }
     const row = guests.find((g) => g.vmid === r.vmid);

@@ -342,7 +342,7 @@ describe('a cluster that does not answer', () => {
     const output = await two.another({ clock: endlessClock() }).perform('list_vms', {}, agent);
     if (output.kind !== 'done') throw new Error('not done');
     expect(new Set(rows(output.output, 'vms').map(({ cluster }) => cluster))).toEqual(new Set(['home']));
-    expect(output.output.notice).toContain('Clusters without an answer, so what is on them is missing here: work (');
+    expect(output.output.notice).toContain('Clusters without an answer, so their part is missing: work (');
   });
 
   it('and hangs delays a read by the time-out of one request, the next one less, and no change on the other', async () => {

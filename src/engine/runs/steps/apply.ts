@@ -54,7 +54,7 @@ export async function apply(
   }
   report('done');
   const unmet = await unmetOf(expected, journal.since, api);
-  if (unmet.length > 0) ports.log.warn({ run: run.id, unmet }, 'what was expected after the last step does not hold');
+  if (unmet.length > 0) ports.log.warn({ run: run.id, unmet }, 'an expected condition does not hold after the last step');
   return {
     status: 'succeeded',
     steps: unmet.length > 0 ? journal.steps.map((s, i, all) => (i < all.length - 1 ? s : { ...s, unmet })) : journal.steps,

@@ -2,6 +2,7 @@ import { asError, ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import type { CheckStep, RequestStep, Step, WaitStep } from '../../../core/plan/plan.ts';
 import type { StepRecord } from '../../../core/plan/run.ts';
 import type { Gate, ProxmoxApi } from '../../../core/proxmox.ts';
+import { sentence } from '../../../core/text/text.ts';
 import { meaningOf } from '../../../proxmox/answers/refusals.ts';
 import type { Ports } from '../../ports.ts';
 import { follow, isKept, isProven, KEPT } from '../outcome/follow.ts';
@@ -43,10 +44,8 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   if (record?.state === 'done') return;
   // Marked by a process that ended before it could record why: without a task there is nothing to ask.
   if (record?.state === 'failed' && record.upid === undefined) {
-    throw new ProxmoxMcpError(
-      'interrupted',
-      `${step.purpose}: it failed, and the run was interrupted before ${record.exit === undefined ? 'the reason was recorded' : `more was recorded than: ${record.exit}`}.`,
-    );
+    const reason = sentence(record.exit ?? 'none');
+    throw new ProxmoxMcpError('interrupted', `${step.purpose}: it failed, and the run was interrupted. Recorded reason: ${reason}`);
   }
   for (let attempt = 1; ; attempt++) {
     record ??= await send(step, s);

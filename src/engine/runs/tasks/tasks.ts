@@ -49,7 +49,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       if (!own) fail('task_unknown', `Run ${runId} is not one of yours.`);
       if (own.cluster !== cluster)
         fail('task_unknown', `Run ${runId} is on the cluster ${own.cluster}, not on ${cluster}.`, {
-          hint: 'Call get_task with that cluster. Tell the user where this server has none of that name.',
+          hint: 'Call get_task with that cluster. Tell the user if this server has no such cluster.',
         });
       if (own.status !== 'executing') return describe(await ports.watch.look(own, ports), ports, logLines ?? 0);
       const ended = ports.inFlight.runs.get(runId) ?? pollRun(runId, ports, waitSeconds);

@@ -167,7 +167,7 @@ describe('a condition', () => {
     const run = await applied([set, both], { holds, expected: [running, gone, ...unseen] });
     expect(run).toMatchObject({ status: 'succeeded', steps: [{ id: 'set' }, { id: 'then', unmet: ['guest 105 is absent'] }] });
     expect(run.steps?.[0]).not.toHaveProperty('unmet');
-    expect(run.ports.lines).toEqual(['warn: what was expected after the last step does not hold']);
+    expect(run.ports.lines).toEqual(['warn: an expected condition does not hold after the last step']);
     const well = await applied([set], { holds, expected: [running, ...unseen] });
     expect(well.steps?.[0]).not.toHaveProperty('unmet');
     expect(well.ports.lines).toEqual([]);
@@ -275,7 +275,7 @@ describe('a step that another process began', () => {
     const { upid: _, ...bare } = sent({ state: 'failed' });
     expect(await applied([start], { steps: [bare] })).toMatchObject({
       status: 'failed',
-      error: { code: 'interrupted', message: 'start web105: it failed, and the run was interrupted before the reason was recorded.' },
+      error: { code: 'interrupted', message: 'start web105: it failed, and the run was interrupted. Recorded reason: none.' },
     });
     expect(await applied([start], { steps: [sent({ state: 'failed' })] })).toMatchObject({ status: 'succeeded' });
   });
