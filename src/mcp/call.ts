@@ -42,9 +42,6 @@ export interface CallContext {
   notices: () => string[];
 }
 
-/** `modern`: 2026-07-28, where the client asks its user between two calls; `legacy`: older, where it does so during a call. */
-type Era = 'modern' | 'legacy';
-
 /** One `tools/call` as the SDK hands it over. */
 interface ToolCall {
   server: McpServer;
@@ -52,7 +49,8 @@ interface ToolCall {
   /** Arguments as the client sent them. */
   raw: Record<string, unknown>;
   ctx: ServerContext;
-  era: Era;
+  /** `modern`: 2026-07-28, where the client asks its user between two calls; `legacy`: older, where it does so during a call. */
+  era: 'modern' | 'legacy';
 }
 
 type Answered = CallToolResult | InputRequiredResult;
@@ -111,12 +109,7 @@ async function answered(context: CallContext, opening: Promise<Engine>, { server
     }
     if (result.kind === 'question') fail('approval_not_confirmed', 'The human did not confirm.');
     if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl(), ctx);
-    const shown = {
-      demo,
-      tables: operation,
-      notices: context.notices(),
-      ...(consoleUrl === undefined ? {} : { consoleUrl: consoleUrl() }),
-    };
+    const shown = { demo, tables: operation, notices: context.notices(), ...defined({ consoleUrl: consoleUrl?.() }) };
     return result.kind === 'done' && shown.notices.length === 0
       ? { ...renderedOnce(result.output, () => toResult(renderResult(result, shown))) }
       : toResult(renderResult(result, shown));

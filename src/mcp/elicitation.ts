@@ -34,13 +34,6 @@ interface QuestionState {
   opened?: true;
 }
 
-type Asked = Extract<Result, { kind: 'question' }>;
-
-interface Connection {
-  server: McpServer;
-  ctx: ServerContext;
-}
-
 /** Asks the human through the MCP client, in both protocol generations (SEP-2322 and, through the SDK, `elicitation/create`). */
 export type Elicitation = ReturnType<typeof createElicitation>;
 
@@ -89,7 +82,11 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
      * Asks a client of an older generation over its connection, and waits as long as the approval lives, also when the call is given up.
      * @param waiting called while the user has not answered
      */
-    async askNow({ question, approval }: Asked, { server, ctx }: Connection, waiting: () => void): Promise<Answer> {
+    async askNow(
+      { question, approval }: Extract<Result, { kind: 'question' }>,
+      { server, ctx }: { server: McpServer; ctx: ServerContext },
+      waiting: () => void,
+    ): Promise<Answer> {
       const sent = now();
       const { method, params } = inputRequired.elicit(formOf(question));
       const timeout = Math.max(LEAST_FORM_MS, Math.min(Date.parse(approval.expiresAt) - sent, LONGEST_TIMER_MS));

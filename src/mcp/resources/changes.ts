@@ -24,14 +24,9 @@ const ADDRESSES: Record<keyof Stamps, { list: string; item: string }> = {
   tasks: { list: 'proxmox://tasks', item: 'proxmox://task/' },
 };
 
-const KINDS = Object.keys(ADDRESSES) as (keyof Stamps)[];
-
-function isAt(uri: string, { list, item }: { list: string; item: string }): boolean {
-  return uri === list || uri.startsWith(item);
-}
-
 /** A read that fails is skipped. The next one is compared with the last that succeeded. */
 export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOptions) {
+  const kinds = (Object.keys(ADDRESSES) as (keyof Stamps)[]).filter((kind) => guests || kind !== 'guests');
   const listeners = new Set<(uri: string) => void>();
   let known: Stamps | undefined;
   let looking = false;
@@ -41,7 +36,7 @@ export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOpt
       .then((opened) => opened.stamps())
       .catch(() => undefined);
     if (now === undefined) return;
-    for (const uri of known === undefined ? [] : changed(known, now, guests)) for (const listener of listeners) listener(uri);
+    for (const uri of known === undefined ? [] : changed(known, now, kinds)) for (const listener of listeners) listener(uri);
     known = now;
   }
 
@@ -58,7 +53,7 @@ export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOpt
 
   return {
     /** Whether it reports changes of the resource at this address. */
-    covers: (uri: string) => KINDS.some((kind) => (guests || kind !== 'guests') && isAt(uri, ADDRESSES[kind])),
+    covers: (uri: string) => kinds.some((kind) => uri === ADDRESSES[kind].list || uri.startsWith(ADDRESSES[kind].item)),
     /** @returns removes the listener; without listeners nothing is read */
     listen(listener: (uri: string) => void): () => void {
       // One listener may be given twice, by two subscriptions.
@@ -70,8 +65,8 @@ export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOpt
   };
 }
 
-function changed(before: Stamps, now: Stamps, guests: boolean): string[] {
-  return KINDS.filter((kind) => guests || kind !== 'guests').flatMap((kind) => {
+function changed(before: Stamps, now: Stamps, kinds: readonly (keyof Stamps)[]): string[] {
+  return kinds.flatMap((kind) => {
     const ids = [...new Set([...Object.keys(before[kind]), ...Object.keys(now[kind])])];
     const different = ids.filter((id) => before[kind][id] !== now[kind][id]);
     const { list, item } = ADDRESSES[kind];

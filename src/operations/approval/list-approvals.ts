@@ -26,10 +26,7 @@ export const listApprovals = defineOperation({
   }),
   table: 'approvals',
   async run(ports, { status, limit, cursor }) {
-    const page = await ports.approvals.list({
-      limit,
-      ...defined({ status, cursor }),
-    });
+    const page = await ports.approvals.list({ limit, ...defined({ status, cursor }) });
     const output = { approvals: page.approvals.map(shown), total: page.total, ...defined({ next_cursor: page.nextCursor }) };
     return { kind: 'done', output };
   },

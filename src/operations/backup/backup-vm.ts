@@ -12,7 +12,7 @@ import { path } from '../../proxmox/guest/encode.ts';
 import { parseProperties } from '../../proxmox/guest/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { GUEST_READS } from '../vm/lib/api.ts';
+import { BACKUP_READS, GUEST_READS } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
@@ -39,7 +39,7 @@ export const backupVm = defineOperation({
   input,
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ backups: z.array(z.looseObject({ vmid: z.number() })) }),
-  reads: [...GUEST_READS, 'GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'],
+  reads: [...GUEST_READS, ...BACKUP_READS],
   mayRead: ['GET /nodes/{node}/vzdump/defaults'],
   sends: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
   maySend: { 'POST /nodes/{node}/vzdump': ['protected', 'notes-template'] },
@@ -75,7 +75,6 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise
     expected: [{ kind: 'backup', vmid, node: at.node, storage }],
     choices,
     warnings: warningsOf(target),
-    before: {},
     after: { backup: `on ${storage}`, ...(args.protected ? { protected: true } : {}) },
     undo: 'delete_volume with the new volume (toolset rare)',
   };

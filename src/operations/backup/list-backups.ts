@@ -4,7 +4,7 @@ import { plainText } from '../../core/text/text.ts';
 import { readBackups } from '../../proxmox/backups.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
-import { LIST_READS } from '../vm/lib/api.ts';
+import { BACKUP_READS, LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/show/why-empty.ts';
 import { backupRow, backupSight } from './lib/backup-sight.ts';
@@ -32,7 +32,7 @@ export const listBackups = defineOperation({
     notice: z.string().optional(),
   }),
   reads: LIST_READS,
-  mayRead: ['GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'],
+  mayRead: BACKUP_READS,
   example: { coverage: true },
   table: 'backups',
   preview: () => [

@@ -6,7 +6,7 @@ import { plainText } from '../../core/text/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { GUEST_READS } from '../vm/lib/api.ts';
+import { BACKUP_READS, GUEST_READS } from '../vm/lib/api.ts';
 import { refuseTooLarge } from '../vm/lib/limits.ts';
 import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
@@ -37,12 +37,7 @@ export const restoreBackup = defineOperation({
   input,
   byName: { source_vmid: 'source_name' },
   output: made,
-  reads: [
-    ...GUEST_READS,
-    'GET /nodes/{node}/storage',
-    'GET /nodes/{node}/storage/{storage}/content?content=backup',
-    'GET /nodes/{node}/vzdump/extractconfig',
-  ],
+  reads: [...GUEST_READS, ...BACKUP_READS, 'GET /nodes/{node}/vzdump/extractconfig'],
   sends: {
     'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique'],
     'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique'],
@@ -109,7 +104,6 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
       ...inside.warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
     ),
-    before: {},
     after: { name, status: 'stopped' },
     ...own.wayBack,
   };

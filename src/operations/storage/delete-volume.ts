@@ -79,7 +79,6 @@ export const deleteVolume = defineOperation({
         shared && isDisk(row) && 'this token cannot see guests of another cluster that uses the same storage',
       ),
       before: { volume, size_gb: gib, ...defined({ guest: numberOf(row.vmid) }) },
-      after: {},
       undo: 'impossible: the volume is lost',
     };
   },

@@ -94,7 +94,6 @@ export const downloadMedia = defineOperation({
       expected: [there],
       choices: [...nodeChoices, ...choices, ...file.choices, ...(sum ? [`checksum-algorithm: ${sum.algorithm} (by its length)`] : [])],
       warnings: warningsOf(url, sum, bytes),
-      before: {},
       after: { volume: volid, ...defined({ size_gb: sizeGib && rounded(sizeGib) }) },
       undo: `delete_volume ${JSON.stringify({ volume: volid, node })} (toolset rare)`,
     };

@@ -11,12 +11,6 @@ const PRUNE = 'DELETE /nodes/{node}/storage/{storage}/prunebackups';
 /** Most backups that a plan names one by one. */
 const MAX_NAMED = 40;
 
-interface Marked {
-  volid: string;
-  mark: 'keep' | 'remove' | 'protected' | 'renamed';
-  ctime?: number | null;
-}
-
 /**
  * The backups that a prune removes, by Proxmox's own preview (GET of the same path). The plan names them and is bound to them. The policy's rules
  * about their guests apply. Undefined for other methods.
@@ -26,7 +20,7 @@ export async function prune(request: ApiRequest, api: ProxmoxReader) {
   if (request.name !== PRUNE) return undefined;
   const { path } = request;
   const query = queryOf(request);
-  const rows = await api.get<Marked[]>(path, query);
+  const rows = await api.get<{ volid: string; mark: string; ctime?: number | null }[]>(path, query);
   const doomed = rows
     .filter(({ mark }) => mark === 'remove')
     .map(({ volid, ctime = null }) => ({ volid, ctime }))

@@ -37,15 +37,13 @@ const ALGORITHMS: Record<number, string> = { 32: 'md5', 40: 'sha1', 56: 'sha224'
 /** An attacker can create two files with the same sum. */
 const BROKEN = ['md5', 'sha1'];
 
-export interface Checksum {
-  checksum: string;
-  algorithm: string;
-  /** Proves the content even without TLS. */
-  strong: boolean;
-}
+export type Checksum = NonNullable<ReturnType<typeof checksumOf>>;
 
-/** @throws invalid_arguments */
-export function checksumOf(text: string | undefined): Checksum | undefined {
+/**
+ * @returns `strong`: whether it proves the content even without TLS
+ * @throws invalid_arguments
+ */
+export function checksumOf(text: string | undefined) {
   if (text === undefined) return undefined;
   const checksum = text.trim().toLowerCase();
   const algorithm = /^[0-9a-f]+$/.test(checksum) ? ALGORITHMS[checksum.length] : undefined;

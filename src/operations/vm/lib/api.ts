@@ -31,13 +31,15 @@ export const FIREWALL_NAMES: readonly ApiRead[] = bothReads(
   ...['refs', 'aliases', 'ipset', 'ipset/{name}'].map((list) => `firewall/${list}`),
 );
 
+/** The backups on all storages. */
+export const BACKUP_READS: readonly ApiRead[] = ['GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'];
+
 /** The parts of a guest that are shown where they are asked for. */
 export const DETAIL_READS: readonly ApiRead[] = [
   ...FIREWALL_READS,
   ...FIREWALL_NAMES.filter((name) => !name.endsWith('/refs')),
   ...NODE_READS,
-  'GET /nodes/{node}/storage',
-  'GET /nodes/{node}/storage/{storage}/content?content=backup',
+  ...BACKUP_READS,
 ];
 
 /** A place for a new guest, and what it is made from. */
@@ -48,11 +50,7 @@ export const PLACE_READS: readonly ApiRead[] = [
 ];
 
 /** The volumes of a guest, and its backups. */
-export const VOLUME_READS: readonly ApiRead[] = [
-  'GET /nodes/{node}/storage',
-  'GET /nodes/{node}/storage/{storage}/content?content=images',
-  'GET /nodes/{node}/storage/{storage}/content?content=backup',
-];
+export const VOLUME_READS: readonly ApiRead[] = [...BACKUP_READS, 'GET /nodes/{node}/storage/{storage}/content?content=images'];
 
 /** Parameters of cloud-init. */
 export const CLOUD_INIT: readonly string[] = [
