@@ -34,12 +34,7 @@ export function factsOfOne(plan: Plan, asked: number, target: GuestIdentity): Fa
   return guestFacts(plan, asked, { facts, target }).filter(({ tone }) => tone !== 'muted');
 }
 
-interface Guest {
-  facts: PlanFacts;
-  target: GuestIdentity | undefined;
-}
-
-function guestFacts({ steps }: Plan, asked: number, { facts, target }: Guest): Fact[] {
+function guestFacts({ steps }: Plan, asked: number, { facts, target }: { facts: PlanFacts; target: GuestIdentity | undefined }): Fact[] {
   const deletes = steps.some((step) => step.kind === 'request' && step.method === 'DELETE');
   const { lastBackup, uptimeSeconds } = facts;
   const isOld = !lastBackup || asked - Date.parse(lastBackup) > BACKUP_IS_OLD_DAYS * DAY_MS;

@@ -117,7 +117,7 @@ async function refuseAtLimit(api: ProxmoxReader, { guest }: Target, storage: str
   const oldest = counted.at(-1);
   if (counted.length < limit || !oldest) return;
   fail('not_possible', `Storage ${storage} keeps ${limit} backups of a guest, and ${label(guest)} has ${counted.length}.`, {
-    hint: `Use another storage or protected, or ask the user whether the oldest may go: ${plainText(oldest.volid, 200)}.`,
+    hint: `Use another storage or protected, or ask the user whether to delete the oldest: ${plainText(oldest.volid, 200)}.`,
     details: { limit, backups: counted.map(({ volid }) => plainText(volid, 200)) },
   });
 }

@@ -124,7 +124,7 @@ async function namedSo({ api }: OperationContext, name: string, { name: chosen, 
   const twins = rows.filter((row) => name !== '' && row.name.toLowerCase() === name.toLowerCase());
   const [twin] = twins;
   if (twin && chosen !== undefined) {
-    fail('conflict', `A guest is called ${name} already: ${twin.vmid}.`, {
+    fail('conflict', `Guest ${twin.vmid} has the name ${name} already.`, {
       hint: `Choose another name. If ${twin.vmid} is what an earlier call restored, nothing is left to do.`,
     });
   }

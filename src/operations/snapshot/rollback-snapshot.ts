@@ -100,7 +100,7 @@ async function refuseOlder(ctx: OperationContext, { guest, snapshots }: Target, 
   if (zfs.length === 0) return;
   const only = `${label(guest)} has disks on ZFS, which rolls back to the newest snapshot only.`;
   fail('not_possible', `${only} Newer than ${name}: ${newer.join(', ')}.`, {
-    hint: 'Ask the user whether these may go. Then delete them with delete_snapshot, the newest first.',
+    hint: 'Ask the user whether to delete these. Then call delete_snapshot, the newest first.',
     details: { newer },
   });
 }

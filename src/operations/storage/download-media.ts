@@ -118,7 +118,7 @@ function refusePlainHttp(url: URL, sum: Checksum | undefined): void {
   if (url.protocol === 'https:' || sum?.strong) return;
   const why = 'because the file can be replaced on its way';
   fail('invalid_arguments', `An address that begins with http:// needs a checksum of SHA-224 or longer, ${why}.`, {
-    hint: 'Use https://, or give the checksum that the publisher tells.',
+    hint: 'Use https://, or give the checksum of the publisher.',
   });
 }
 

@@ -3,25 +3,21 @@ import type { Host } from './host.ts';
 
 type Fields = Record<string, unknown>;
 
-/** An answer `approval_required`, or the plan of a dry-run. */
-export interface Asked {
-  approval_id?: unknown;
-  expires_at?: unknown;
-  summary?: unknown;
-  way?: unknown;
-  status?: unknown;
-  decide_at?: unknown;
-  plan?: unknown;
-}
+const EFFECTS: Record<string, string> = { destroy: 'Destroys data', disrupt: 'Interrupts', change: 'Changes' };
 
-const EFFECTS: Record<string, string> = { destroy: 'Destroys data', disrupt: 'Interrupts', change: 'Changes', create: 'Creates' };
-
-/** The plan, and the place where a human decides. A card decides nothing: a click in it could be the agent's. */
-export function approvalCard(asked: Asked, host: Host): HTMLElement {
+/**
+ * The plan, and the place where a human decides. A card decides nothing: a click in it could be the agent's.
+ * @param asked an answer `approval_required`, or that of a dry-run
+ */
+export function approvalCard(asked: Fields, host: Host): HTMLElement {
   const plan = fields(asked.plan);
   const id = text(asked.approval_id);
   const effect = text(plan.effect);
-  const risks = [...list(plan.warnings), ...list(plan.protected).map(isProtected), ...list(plan.locked).map(isLocked)];
+  const risks = [
+    ...list(plan.warnings),
+    ...list(plan.protected).map((guest) => `Protected: ${guest}`),
+    ...list(plan.locked).map((guest) => `Locked: ${guest}`),
+  ];
   const summary = text(asked.summary) || text(plan.summary) || 'The plan is in the answer that asked for the approval.';
   return h(
     'article',
@@ -36,9 +32,6 @@ export function approvalCard(asked: Asked, host: Host): HTMLElement {
     id !== '' && decision(asked, id, host),
   );
 }
-
-const isProtected = (guest: string) => `Protected: ${guest}`;
-const isLocked = (guest: string) => `Locked: ${guest}`;
 
 function section(title: string, content: Child): HTMLElement | false {
   return content instanceof Node && h('section', '', h('h2', '', title), content);
@@ -65,7 +58,7 @@ function requests(value: unknown): HTMLElement | false {
   return h('details', '', h('summary', '', `Exactly these requests (${lines.length})`), bullets(lines, 'requests'));
 }
 
-function decision(asked: Asked, id: string, host: Host): HTMLElement {
+function decision(asked: Fields, id: string, host: Host): HTMLElement {
   const url = consoleUrl(asked.decide_at, id);
   const expires = Date.parse(text(asked.expires_at));
   const left = h('strong', '', '');

@@ -26,7 +26,7 @@ export async function prune(request: ApiRequest, api: ProxmoxReader) {
     .map(({ volid, ctime = null }) => ({ volid, ctime }))
     .sort((a, b) => a.volid.localeCompare(b.volid));
   if (doomed.length === 0)
-    fail('not_possible', `This retention removes none of the ${rows.length} backups in sight.`, { hint: 'Look with list_backups.' });
+    fail('not_possible', `This retention removes none of the ${rows.length} backups in sight.`, { hint: 'Call list_backups.' });
   const volids = doomed.map(({ volid }) => plainText(volid, 200));
   const more = volids.length - MAX_NAMED;
   const none: Condition = {

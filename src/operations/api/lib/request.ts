@@ -37,7 +37,7 @@ export async function requestFor({ method, params }: Asked, verbs: readonly Verb
   const found = classOf(api, tools);
   if (found.by === 'tool') refuseCovered(name, found.tool);
   if (found.by === 'never')
-    fail('forbidden_by_policy', `${name} is on the list of what is never sent: ${found.reason}.`, {
+    fail('forbidden_by_policy', `${name} is never sent, because ${found.reason}.`, {
       hint: 'Tell the user. A person can do it in the web interface of Proxmox VE.',
     });
   const values = valuesOf(params, api);
@@ -83,7 +83,7 @@ function methodOf(name: string, all: Contract): ApiMethod {
 }
 
 function refuseCovered(what: string, tool: string): never {
-  fail('forbidden_by_policy', `${what} is what ${tool} is for.`, { hint: `Call ${tool}. It plans, checks limits and names what is lost.` });
+  fail('forbidden_by_policy', `${tool} covers ${what}.`, { hint: `Call ${tool}. It plans, checks limits and names what is lost.` });
 }
 
 /** Refuses keys that a tool sets, because the tool counts them against the limits and shows what is lost. @throws forbidden_by_policy */
@@ -92,7 +92,7 @@ function checkKeys(name: string, values: Record<string, string | string[]>, tool
   for (const key of [...Object.keys(values), ...removed]) {
     const tool = toolOfKey(key, tools);
     if (tool !== undefined) refuseCovered(`${key} of ${name}`, tool);
-    if (isNeverKey(key)) fail('forbidden_by_policy', `${key} of ${name} is on the list of what is never sent.`, { hint: 'Tell the user.' });
+    if (isNeverKey(key)) fail('forbidden_by_policy', `${key} of ${name} is never sent.`, { hint: 'Tell the user.' });
   }
 }
 
@@ -125,6 +125,6 @@ const WITH_SLASHES = ['volume', 'cidr'];
 function segment(key: string, value: string): string {
   const parts = WITH_SLASHES.includes(key) ? value.split('/') : [value];
   const bad = parts.some((part) => part === '' || /^\.+$/.test(part) || /[/\\%?#\p{C}]/u.test(part)) || value.length > 512;
-  if (bad) fail('invalid_arguments', `${key} cannot be part of an address: ${JSON.stringify(value.slice(0, 80))}.`);
+  if (bad) fail('invalid_arguments', `${key} ${JSON.stringify(value.slice(0, 80))} cannot be part of a path.`);
   return encodeURIComponent(value);
 }

@@ -78,7 +78,7 @@ async function everyGuest({ api, fresh }: Pick<OperationContext, 'api' | 'fresh'
   const listed = await listGuests(api);
   const guests = [...listed, ...fresh.filter(({ vmid }) => !listed.some((one) => one.vmid === vmid))];
   if (guests.length <= MAX_GUESTS) return guests;
-  return fail('not_possible', `The configurations of ${guests.length} guests would have to be read. At most ${MAX_GUESTS} are.`, {
+  return fail('not_possible', `${guests.length} guests may refer to the volume. At most ${MAX_GUESTS} can be checked.`, {
     hint: 'Ask the operator to delete the volume in the web interface of Proxmox.',
   });
 }
