@@ -154,7 +154,7 @@ test('an address gets JSON; a refusal is warned about without the address, and r
   expect(JSON.stringify(warnings)).not.toContain('canary');
 });
 
-test('a process that ends does not wait long for an address that says nothing', async () => {
+test('a process that ends does not wait long for an address that does not answer', async () => {
   const server = createServer(() => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -193,7 +193,7 @@ describe('deciding', () => {
     expect(answer.body).not.toContain('hunter2');
   });
 
-  test('a reason for a no is passed on, cut to what the operation takes; an empty one counts as absent', async () => {
+  test('a reason of a denial is passed on, cut to the length that the operation takes; an empty one is left out', async () => {
     await post('apr_1/deny', { reason: ` ${'n'.repeat(400)}` });
     await post('apr_1/deny', { reason: '  ' });
     expect(open.engine.calls.map((call) => call.args)).toEqual([

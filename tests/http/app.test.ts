@@ -43,7 +43,7 @@ describe('access', () => {
     expect((await rpc(url, 'tools/list', {}, { origin: 'http://localhost:3000' })).status).toBe(200);
   });
 
-  it('tells the operator which setting makes another host name known', async () => {
+  it('names the setting that adds another host name', async () => {
     const { url } = await start(fine, { open: true });
     const { status, text } = await raw(url, { host: 'mcp.internal:8808' });
     expect(status).toBe(403);
@@ -144,7 +144,7 @@ describe('access', () => {
     expect((await post('{}', 'text/plain')).status).toBeGreaterThanOrEqual(400);
   });
 
-  it('limits requests per principal, and says when to come back', async () => {
+  it('limits requests per principal, and names the time of the next retry', async () => {
     const { url, token } = await start(fine, { perMinute: 3 });
     const [busy, calm] = [await token('busy'), await token('calm')];
     const statuses = [];
@@ -232,7 +232,7 @@ describe('running', () => {
     expect(await refused.text()).toContain('Nothing was done');
   });
 
-  it('finishes what is running when it ends', async () => {
+  it('finishes calls in progress when it ends', async () => {
     const held = deferred();
     const running = await start(async () => {
       await held.promise;

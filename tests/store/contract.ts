@@ -253,7 +253,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         expect(listed.total).toBe(1);
       });
 
-      it('expire each their own, also while something new is asked', async () => {
+      it('expire each their own, also during a new request', async () => {
         await both('aged', { expiresAt: '2026-01-01T00:01:00.000Z' });
         await store().approvals.request(approval('aged-new', { principal: 'x', argsDigest: 'x', cluster: 'east' }), LATER, 9);
         await store().approvals.expire('east', LATER);

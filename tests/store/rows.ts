@@ -327,7 +327,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.guests.madeVmids(cluster)).toEqual([200]);
       });
 
-      it('tells which VMIDs were deleted here since then', async () => {
+      it('names the VMIDs that were deleted here since then', async () => {
         const cluster = 'r-deleted';
         const { target: _, ...without } = plan;
         const deleted = async (id: string, over: Partial<RunRecord>, status: 'succeeded' | 'failed' = 'succeeded') => {

@@ -45,7 +45,7 @@ async function heldByAnother(file: string): Promise<() => void> {
 const secret = { id: 'sec_1', sealed: 'sealed' };
 
 describe('while another process holds the lock of the store', () => {
-  it('this one answers others, and what it had to write is written afterwards', async () => {
+  it('this one answers other requests, and writes its rows afterwards', async () => {
     const store = await openStore({ dataDir });
     const health = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1');
     await once(health, 'listening');
@@ -64,14 +64,14 @@ describe('while another process holds the lock of the store', () => {
     await store.close();
   });
 
-  it('this one asks for it at once, and less often once it has been held for a second', () => {
+  it('this one retries at once, and less often once it has been held for a second', () => {
     const many = (waited: number) => Array.from({ length: 1_000 }, () => pauseAfter(waited));
     expect(Math.max(...many(0), ...many(999))).toBeLessThanOrEqual(20);
     expect(Math.min(...many(1_000), ...many(19_000))).toBeGreaterThanOrEqual(5);
     expect(Math.max(...many(1_000), ...many(19_000))).toBeLessThanOrEqual(100);
   });
 
-  it('a new one is made once that lets go', async () => {
+  it('a new one is created once that process releases it', async () => {
     const letGo = await heldByAnother(join(dataDir, 'store.sqlite'));
     let opened = false;
     const opening = openStore({ dataDir }).then((store) => {

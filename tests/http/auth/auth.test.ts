@@ -81,7 +81,7 @@ describe('a refused caller', () => {
     expect(response.headers.get('www-authenticate')).toMatch(/error="insufficient_scope".*scope="proxmox:read"/);
   });
 
-  it('a call beyond the role: 403, and which scope would do; the engine is not asked', async () => {
+  it('a call beyond the role: 403 with the missing scope, before the engine', async () => {
     const viewer = await server.token('viewer', { role: 'viewer' });
     const approver = await server.token('approver', { role: 'approver' });
     const before = server.calls.length;
@@ -116,7 +116,7 @@ describe('an accepted caller', () => {
     expect(await names(await issuer.sign({ scope: undefined, scp: ['proxmox:write'] }))).toEqual(all);
   });
 
-  it('is told only what the role is good for', async () => {
+  it('sees only the prompts and instructions of its role', async () => {
     const asked = async (role: 'viewer' | 'operator', method: string) => {
       const response = await rpc(server.url, method, {}, bearer(await server.token(`${role}-${method.replace('/', '-')}`, { role })));
       return ((await response.json()) as { result: { prompts: unknown[]; instructions: string } }).result;

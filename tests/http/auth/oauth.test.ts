@@ -60,7 +60,7 @@ describe('a JWT', () => {
     });
   });
 
-  it('may bear its scopes as a text or a list, and those of neither kind do not count', async () => {
+  it('may carry its scopes as a text or a list, and any other kind is ignored', async () => {
     expect(await verified({ scope: undefined, scp: ['proxmox:approve'] })).toMatchObject({ role: 'approver' });
     expect(await verified({ scope: ['x', 'proxmox:write'] })).toMatchObject({ role: 'operator' });
     for (const none of [{ scope: undefined }, { scope: 'x' }, { scope: 5 }]) expect(await verified(none)).toBe('scope');
@@ -88,7 +88,7 @@ describe('a JWT', () => {
     ['with a line separator in its subject', { sub: 'a\u2028b' }, {}, 'invalid'],
   ])('%s does not count', async (_case, claims, header, fault) => expect(await verified(claims, {}, header)).toBe(fault));
 
-  it.each(['at+jwt', 'application/at+jwt', 'JWT', 'application/jwt'])('of the type %s counts', async (typ) =>
+  it.each(['at+jwt', 'application/at+jwt', 'JWT', 'application/jwt'])('of the type %s is accepted', async (typ) =>
     expect(await verified({}, {}, { typ })).toMatchObject({ owner: 'anna' }),
   );
   it('may have expired some seconds ago, by a clock that differs, and a subject of 255 characters', async () => {
@@ -124,7 +124,7 @@ describe('the keys', () => {
     expect(await verified({ iss: slashed }, { issuer: slashed })).toMatchObject({ owner: 'anna' });
   });
 
-  it('come from where the operator says, without a look at the documents', async () => {
+  it('come from the address that the operator set, without a read of the documents', async () => {
     expect(await verified({}, { jwksUrl: `${origin}/keys` })).toMatchObject({ owner: 'anna' });
     expect(asked).toEqual(['/keys']);
   });

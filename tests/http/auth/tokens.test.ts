@@ -32,7 +32,7 @@ it('reads the row once for simultaneous requests with one token, and again for t
   await expect(verify(mine.token, '127.0.0.1')).resolves.toBe('revoked');
 });
 
-it('asks the store again after a fault', async () => {
+it('reads the store again after a fault', async () => {
   const { token, id, hash } = newToken();
   let fails = true;
   const get = async () => (fails ? Promise.reject(new Error('the store is away')) : { ...rowOf(hash, 'one'), id });
