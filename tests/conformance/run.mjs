@@ -6,12 +6,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import esbuild from 'esbuild';
+import { bundle, root } from '../../scripts/bundled.mjs';
 
 const OLD = '0.1.16';
 const NEW = '0.2.0-alpha.12';
-const here = import.meta.dirname;
-const root = join(here, '../..');
 // Below node_modules: private to this clone, ignored by git, removed by npm ci.
 const cache = join(root, 'node_modules/.cache/conformance');
 
@@ -33,17 +31,7 @@ const running = [];
 let failed = 0;
 try {
   const suites = { old: install(OLD), new: install(NEW) };
-  await esbuild.build({
-    absWorkingDir: root,
-    entryPoints: ['tests/conformance/fixture-server.ts'],
-    outfile: join(folder, 'fixture.mjs'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    banner: { js: "import{createRequire as __r}from'node:module';const require=__r(import.meta.url);" },
-    logLevel: 'error',
-  });
-  const fixture = await start([join(folder, 'fixture.mjs')], {}, /^(\d+)$/m);
+  const fixture = await start([await bundle('tests/conformance/fixture-server.ts', folder)], {}, /^(\d+)$/m);
   run('0.1.16, everything', suites.old, fixture, ['--suite', 'all']);
   run('2025-11-25, what the revision requires', suites.new, fixture, ['--requirements', '2025-11-25']);
   run('2026-07-28, what the revision requires', suites.new, fixture, ['--requirements', '2026-07-28']);
@@ -118,6 +106,6 @@ function run(what, { node, script }, url, options) {
   for (const { name, reason } of unscored) say(`        not scored: ${name}: ${reason ?? 'fails without a known reason'}`);
   if (!passed) {
     failed += 1;
-    if (process.argv.includes('--verbose')) say(`${result.stdout}\n${result.stderr}`);
+    say(`${result.stdout}\n${result.stderr}`);
   }
 }
