@@ -1,7 +1,7 @@
 import type { Play, Session } from './stage.ts';
 import type { Answers, Step, Task } from './task.ts';
 
-/** The agents that play a task's own data: one that does it right, one that only claims it, one that makes a likely mistake. */
+/** The agents that play a task's own data: one that does it right, one that only says so, one that makes a likely mistake. */
 export const SCRIPTED = ['reference', 'lazy', 'wrong'] as const;
 type Scripted = (typeof SCRIPTED)[number];
 

@@ -94,7 +94,7 @@ function same(wanted: string[], found: string[]): string | undefined {
 
 const list = (items: string[]): string | undefined => (items.length > 0 ? items.join('; ') : undefined);
 
-/** The user is told a fact, and the agent had read it. */
+/** The agent tells the user a fact that it had read. */
 function says(fact: RegExp | { concluded: RegExp }, { said, calls }: Performance): [string, string | undefined] {
   const pattern = fact instanceof RegExp ? fact : fact.concluded;
   const check = `says ${pattern}`;

@@ -12,7 +12,7 @@ export interface Pending {
 const READING = 1_050;
 /** How long (ms) a command in the terminal may take. */
 const PATIENCE_MS = 60_000;
-/** How often the human repeats the wish to an agent that asks about something else. */
+/** How often the human repeats the request to an agent that asks about something else. */
 const PATIENCE = 2;
 
 /** The user: reads what is asked, decides by the task's data, and remembers to what the answer was yes. */

@@ -76,7 +76,7 @@ describe('the comparison', () => {
     content_type: undefined,
     body: { data },
   });
-  const judge = async (data: Record<string, unknown>, status?: string) => {
+  const compareWith = async (data: Record<string, unknown>, status?: string) => {
     const stage = await openStage();
     try {
       return differences(stage.names, recorded, reply(data, status));
@@ -86,8 +86,8 @@ describe('the comparison', () => {
   };
 
   it('accepts the recorded answer itself, and other names for what is drawn at random', async () => {
-    expect(await judge(body.data)).toEqual([]);
-    expect(await judge({ ...body.data, digest: 'a'.repeat(40), vmgenid: '00000000-0000-4000-8000-000000000000' })).toEqual([]);
+    expect(await compareWith(body.data)).toEqual([]);
+    expect(await compareWith({ ...body.data, digest: 'a'.repeat(40), vmgenid: '00000000-0000-4000-8000-000000000000' })).toEqual([]);
   });
 
   it.each<[string, Record<string, unknown>, string | undefined]>([
@@ -98,6 +98,6 @@ describe('the comparison', () => {
     ['a name that stands for two things', { ...body.data, smbios1: `uuid=${body.data.vmgenid}` }, undefined],
     ['another status line', body.data, 'HTTP/1.1 500 Internal error'],
   ])('refuses %s', async (_what, data, status) => {
-    expect(await judge(data, status)).not.toEqual([]);
+    expect(await compareWith(data, status)).not.toEqual([]);
   });
 });

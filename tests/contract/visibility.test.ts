@@ -67,7 +67,7 @@ function withoutReplaced({ path }: Exchange, body: Exchange['body']): Exchange['
   return gone && data ? { data: Object.fromEntries(Object.entries(data).filter(([key]) => !gone.includes(key))) } : body;
 }
 
-function judge(recorded: Exchange): string[] {
+function faultsOf(recorded: Exchange): string[] {
   const { status, message, body } = ask(recorded);
   const found = recorded.body as { data?: unknown; changes?: string; total?: number };
   const reply = { status_line: `HTTP/1.1 ${status} ${message}`, content_type: undefined, body: body as Exchange['body'] };
@@ -85,7 +85,7 @@ it('each of 48 tokens sees what it saw in Proxmox VE 9.2, and is refused in its 
   const failed = exchanges
     .filter(({ n }) => !byNumber.has(n))
     .flatMap((exchange) =>
-      judge(exchange).map((what) => `#${exchange.n} [${exchange.label}] ${exchange.path} ${JSON.stringify(exchange.params)}: ${what}`),
+      faultsOf(exchange).map((what) => `#${exchange.n} [${exchange.label}] ${exchange.path} ${JSON.stringify(exchange.params)}: ${what}`),
     );
   expect(failed).toEqual([]);
 });
@@ -103,5 +103,5 @@ it.each<[string, (data: Record<string, unknown>[]) => unknown[]]>([
 ])('the comparison refuses %s', (_what, change) => {
   const recorded = exchanges.find(({ label, path }) => label === 'vmaudit-pool' && path === '/cluster/resources') as Exchange;
   const body = recorded.body as { data: Record<string, unknown>[] };
-  expect(judge({ ...recorded, body: { data: change(body.data) } })).not.toEqual([]);
+  expect(faultsOf({ ...recorded, body: { data: change(body.data) } })).not.toEqual([]);
 });

@@ -53,7 +53,7 @@ describe.each(PEERS)('%s over stdio', (kind) => {
     expect(text).toContain(String(vmid));
   });
 
-  it('is told what is wrong with its arguments', async () => {
+  it('gets an error about its arguments', async () => {
     const unknown = await peer.call('list_vms', { colour: 'red' });
     expect(unknown).toMatchObject({ isError: true, structured: { error: { code: 'invalid_arguments', who: 'agent' } } });
     expect(unknown.text).toContain('colour');

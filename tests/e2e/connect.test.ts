@@ -59,8 +59,8 @@ describe.each(PEERS)('%s through connect', (kind) => {
   it('hears of progress, and gets the same answers', async () => {
     const peer = peers[kind];
     const heard: { message?: string | undefined }[] = [];
-    const wish = { name: `made-by-${kind.replace(' ', '-')}`, storage: 'local-lvm', disk_gb: 1 };
-    const made = await peer.call('create_vm', wish, { onprogress: (progress) => void heard.push(progress) });
+    const args = { name: `made-by-${kind.replace(' ', '-')}`, storage: 'local-lvm', disk_gb: 1 };
+    const made = await peer.call('create_vm', args, { onprogress: (progress) => void heard.push(progress) });
     expect(made.isError, made.text).toBeFalsy();
     await until('progress', () => heard.length > 0);
     const unknown = await peer.call('get_vm', { vmid: 99_999 });

@@ -41,7 +41,7 @@ describe.each([
     expect(asked.approval_required).toBe(true);
     const before = place.mutations().length;
     const answers = await all((a) => a.tool('approve', { approval_id: asked.approval_id }));
-    // One principal: each call is the same yes, and is told what came of it.
+    // One principal: each call is the same yes, and gets its outcome.
     for (const answer of answers) expect(answer).toMatchObject({ approval_id: asked.approval_id, status: 'succeeded' });
     expect(place.mutations().length - before).toBe(1);
   }, 120_000);

@@ -17,7 +17,7 @@ export interface Fault {
   outage?: number;
   /** The answer never comes: it is waited for until the product gives up. */
   silence?: boolean;
-  /** No task can be told from another for good. */
+  /** Tasks cannot be distinguished for good. */
   hidesTasks?: boolean;
   /** The simulator never sees the request. */
   instead?: boolean;

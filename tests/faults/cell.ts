@@ -1,6 +1,6 @@
 import type { Fault } from './catalogue.ts';
+import { evaluate } from './evaluate.ts';
 import type { Job } from './jobs.ts';
-import { judge } from './judge.ts';
 import type { OurFault } from './ours.ts';
 import { openPlace } from './place.ts';
 import type { Point } from './points.ts';
@@ -24,9 +24,9 @@ export interface Cell {
 }
 
 /** `missed`: the fault found nothing to strike. */
-export type Verdict = 'success' | 'failure' | 'half-made' | 'unknown' | 'lied' | 'lost' | 'doubled' | 'hung' | 'missed';
-export interface Judgement {
-  verdict: Verdict;
+export type Ending = 'success' | 'failure' | 'half-made' | 'unknown' | 'lied' | 'lost' | 'doubled' | 'hung' | 'missed';
+export interface Evaluation {
+  ending: Ending;
   why: string;
 }
 
@@ -40,13 +40,13 @@ export function nameOf({ job, strikes, ours, cancelled }: Cell): string {
 /** Times that a cell is tried whose fault found nothing to strike: reads of one moment come in any order. */
 const TRIES = 3;
 
-/** Carries out one job with its faults and judges what was said and recorded against what the cluster shows. */
-export async function runCell(cell: Cell): Promise<Judgement & { points: Point[] }> {
+/** Executes one job with its faults, and compares the answer and the records with the state of the cluster. */
+export async function runCell(cell: Cell): Promise<Evaluation & { points: Point[] }> {
   for (let tried = 1; ; tried++) {
     const place = await openPlace(cell);
     try {
-      const judgement = await judge(cell, place);
-      if (judgement.verdict !== 'missed' || tried === TRIES) return { ...judgement, points: place.points };
+      const evaluation = await evaluate(cell, place);
+      if (evaluation.ending !== 'missed' || tried === TRIES) return { ...evaluation, points: place.points };
     } finally {
       await place.close();
     }

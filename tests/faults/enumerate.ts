@@ -15,7 +15,7 @@ export async function allCells(jobs: readonly Job[], random: () => number): Prom
 
 async function pointsOf(job: Job): Promise<Point[]> {
   const clean = await runCell({ job, strikes: [] });
-  if (clean.verdict !== 'success') throw new Error(`${job.name} without a fault: ${clean.verdict}: ${clean.why}`);
+  if (clean.ending !== 'success') throw new Error(`${job.name} without a fault: ${clean.ending}: ${clean.why}`);
   return firstOfEach(clean.points, job).filter(({ where }) => !job.only || job.only.includes(where));
 }
 

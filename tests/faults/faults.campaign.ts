@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { beside } from './beside.ts';
-import { type Cell, type Judgement, nameOf, runCell } from './cell.ts';
+import { type Cell, type Evaluation, nameOf, runCell } from './cell.ts';
 import { allCells } from './enumerate.ts';
 import { JOBS } from './jobs.ts';
 import { PINNED } from './pinned.ts';
@@ -15,7 +15,7 @@ import { BAD, tables } from './tables.ts';
  *   FAULTS_SEED=7                                another draw of pairs, another order of the slice; the seed is printed
  *   FAULTS_CELL='start / poll' npm run test:faults   the cells whose name contains that; several: a|b
  *   FAULTS_CLUSTERS=2                            every cell with another cluster beside its own; 1: none. Default: a half of them, by the seed
- *   FAULTS_REPORT=faults.tsv                     verdict, cell and facts, a line a cell
+ *   FAULTS_REPORT=faults.tsv                     ending, cell and facts, a line a cell
  */
 const SLICE = Number(process.env.FAULTS_SLICE ?? 0);
 const SEED = Number(process.env.FAULTS_SEED ?? Math.floor(Date.now() / 1000) % 100_000);
@@ -32,23 +32,23 @@ test('no fault leads to a false word, a lost or doubled change, or a call withou
   // A pinned cell whose request the job sends no more would guard nothing.
   if (!ONLY) expect([...PINNED].filter((name) => !cells.some((cell) => nameOf(cell) === name))).toEqual([]);
   expect(queue.length, `cells whose name contains ${ONLY?.join(' or ')}`).toBeGreaterThan(0);
-  const judged: Found[] = [];
+  const evaluated: Found[] = [];
   await Promise.all(
     Array.from({ length: PARALLEL }, async () => {
       for (let cell = queue.shift(); cell; cell = queue.shift()) {
         if (SLICE > 0 && Date.now() - began > SLICE * 1000 && !isPinned(cell)) continue;
-        const found = { ...(await judgementOf(cell)), cell };
-        judged.push(found);
-        if (BAD.includes(found.verdict) || ONLY) process.stdout.write(`${lineOf(found, '\n    ')}\n`);
+        const found = { ...(await evaluationOf(cell)), cell };
+        evaluated.push(found);
+        if (BAD.includes(found.ending) || ONLY) process.stdout.write(`${lineOf(found, '\n    ')}\n`);
       }
     }),
   );
   const seconds = Math.round((Date.now() - began) / 1000);
-  process.stdout.write(`${tables(judged)}\nseed ${SEED}; ${judged.length} of ${cells.length} cells in ${seconds} s\n`);
+  process.stdout.write(`${tables(evaluated)}\nseed ${SEED}; ${evaluated.length} of ${cells.length} cells in ${seconds} s\n`);
   if (process.env.FAULTS_REPORT)
     writeFileSync(
       process.env.FAULTS_REPORT,
-      `${judged
+      `${evaluated
         .map((found) => lineOf(found, '\t'))
         .sort()
         .join('\n')}\n`,
@@ -56,17 +56,17 @@ test('no fault leads to a false word, a lost or doubled change, or a call withou
   const other = await beside.opened();
   expect(other?.changes() ?? []).toEqual([]);
   await other?.close();
-  expect(judged.filter(({ verdict }) => BAD.includes(verdict)).map((found) => lineOf(found, ' '))).toEqual([]);
+  expect(evaluated.filter(({ ending }) => BAD.includes(ending)).map((found) => lineOf(found, ' '))).toEqual([]);
 });
 
-type Found = Judgement & { cell: Cell };
+type Found = Evaluation & { cell: Cell };
 
-async function judgementOf(cell: Cell): Promise<Judgement> {
-  return runCell(cell).catch((error): Judgement => ({ verdict: 'lost', why: `the cell broke: ${error?.stack ?? error}` }));
+async function evaluationOf(cell: Cell): Promise<Evaluation> {
+  return runCell(cell).catch((error): Evaluation => ({ ending: 'lost', why: `the cell broke: ${error?.stack ?? error}` }));
 }
 
-const lineOf = ({ verdict, why, cell }: Found, separator: string) =>
-  `${verdict}\t${nameOf(cell)}${cell.beside ? ' (two clusters)' : ''}${separator}${why}`;
+const lineOf = ({ ending, why, cell }: Found, separator: string) =>
+  `${ending}\t${nameOf(cell)}${cell.beside ? ' (two clusters)' : ''}${separator}${why}`;
 
 function choose(cells: Cell[], random: () => number): Cell[] {
   if (ONLY) return cells.filter((cell) => ONLY.some((part) => nameOf(cell).includes(part)));

@@ -252,11 +252,11 @@ function localCaller({ client, elicitation }: ClientInfo): Caller {
   };
 }
 
-/** A promise that a test settles from outside. */
+/** A promise that a test resolves from outside. */
 export function deferred<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((settle) => {
-    resolve = settle;
+  const promise = new Promise<T>((done) => {
+    resolve = done;
   });
   return { promise, resolve };
 }

@@ -20,7 +20,7 @@ export async function withRights(rights: Record<string, string | string[]>, defa
   const dry = (operation: string, args: object) => world.refused(engine.perform(operation, args, agent, { dryRun: true }));
   return { world, cluster, token, call, refused, dry };
 }
-/** The lines that the operator is told. */
+/** The lines for the operator. */
 export const grants = (error: ProxmoxMcpError) => (error.details?.grant ?? []) as string[];
 
 export const GUEST = [

@@ -21,7 +21,7 @@ export default {
     'src/mcp/identity.ts',
     'src/core/{network,token-bucket,text/duration,text/wildcard}.ts',
   ],
-  // Texts and the shape of plain objects are judged by other tests, and by people.
+  // Texts and the shape of plain objects are checked by other tests and by people.
   mutator: { excludedMutations: ['StringLiteral', 'ObjectLiteral', 'ArrayDeclaration'] },
   plugins: ['@stryker-mutator/vitest-runner'],
   // Stryker rewrites paths in it with an API that TypeScript 7 no longer has; nothing here needs that.

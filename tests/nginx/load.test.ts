@@ -12,7 +12,7 @@ import { type Deployment, deploy } from './cluster.ts';
 
 /**
  * Agents and mixed calls through nginx on three replicas and one PostgreSQL, while a replica dies, another is restarted and the database goes
- * down once. What must hold then is what the product promises; how fast it was is only told. `npm run test:load` takes 200 agents and 5,000
+ * down once. What must hold then is what the product promises; how fast it was is only reported. `npm run test:load` takes 200 agents and 5,000
  * calls; without it a slice runs.
  */
 const AGENTS = Number(process.env.LOAD_AGENTS ?? 24);
@@ -163,7 +163,7 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
     expect(unheard.length, JSON.stringify(unheard)).toBeLessThanOrEqual(older ? 1 : 0);
   }
 
-  // No approval lost: whatever an agent was told of is there, and whatever the human said yes to has an outcome.
+  // No approval lost: each approval that an agent was given exists, and each one that the human approved has an outcome.
   const told = [...new Set(agents.flatMap((agent) => [...agent.approvals]))];
   expect(told.length).toBeGreaterThan(0);
   const records = await Promise.all(told.map((id) => store.approvals.get(id)));

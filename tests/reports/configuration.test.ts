@@ -30,7 +30,7 @@ describe('values copied from another place', () => {
 describe('a proxy in front of Proxmox that answers itself', () => {
   const reply = (status: number, reason: string, body: string) =>
     refusalOf({ status, reason, body }, { method: 'GET', path: '/cluster/resources', params: {}, tokenId: 'mcp@pve!agent' }).error;
-  test('a redirect to its login page is told as one, not as “Found.”', () => {
+  test('a redirect to its login page is reported as one, not as “Found.”', () => {
     const error = reply(302, 'Found', '');
     expect(error.message).toContain('redirect (302)');
     expect(error.hint).toContain('PROXMOX_HOST');

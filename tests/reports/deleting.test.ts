@@ -61,7 +61,7 @@ describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another gues
   });
 });
 
-describe('bpg/terraform-provider-proxmox#2118: membership in backup jobs survives on wish', () => {
+describe('bpg/terraform-provider-proxmox#2118: membership in backup jobs survives on request', () => {
   test('purge: false sends no purge', async () => {
     expect(requestsOf(await remove(old, { purge: false }))[0]?.params).toEqual({});
   });

@@ -18,14 +18,14 @@ test('adminsyspro/proxcenter-ui#9, Telmate/terraform-provider-proxmox#687, bpg/t
   expect(`${error.message} ${error.hint}`).toContain('pveum');
 });
 
-test('linuxserver/Heimdall-Apps#814: a token that may see nothing is told so, instead of an empty cluster', async () => {
+test('linuxserver/Heimdall-Apps#814: a token that sees nothing gets that as the reason, instead of an empty cluster', async () => {
   const result = await as(SEED_TOKENS.noAcl)('list_vms', {});
   if (result.kind !== 'done') throw new Error(result.kind);
   expect(result.output.vms).toEqual([]);
   expect(result.output.notice).toContain('pveum acl modify');
 });
 
-test('Telmate/terraform-provider-proxmox#1365, NX211/traefik-proxmox-provider#28: VM.Monitor is gone in 9, and both names are told', async () => {
+test('Telmate/terraform-provider-proxmox#1365, NX211/traefik-proxmox-provider#28: VM.Monitor is gone in 9, and the answer has both names', async () => {
   const reason = 'Permission check failed (/vms/100, VM.GuestAgent.Audit)';
   world().cluster.simulator.faults.add({ match: { path: '/agent/network-get-interfaces' }, action: 'status', status: 403, reason });
   const { ip_note } = await world().done('get_vm', { vmid: 100 });

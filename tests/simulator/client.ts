@@ -127,7 +127,7 @@ export async function openSimulator(
   };
 }
 
-/** A clock that stands still until it is told otherwise, for everything that must not depend on how fast the machine is. */
+/** A clock that stands still until a test moves it, for everything that must not depend on how fast the machine is. */
 export function stillClock(): { now: () => number; pass(ms: number): void } {
   let now = Date.UTC(2026, 0, 1, 0, 0, 1);
   return {

@@ -76,8 +76,8 @@ it('a deleted user takes tokens, groups and ACL entries along', async () => {
 
 it('replication is for ZFS alone, and seen with VM.Audit on the guest', async () => {
   const { api } = opened;
-  const wish = { id: '100-0', target: 'pve2', type: 'local' };
-  expect((await api.post('/cluster/replication', wish)).reason).toBe("missing replicate feature on volume 'local-lvm:vm-100-disk-0'");
+  const job = { id: '100-0', target: 'pve2', type: 'local' };
+  expect((await api.post('/cluster/replication', job)).reason).toBe("missing replicate feature on volume 'local-lvm:vm-100-disk-0'");
   await api.task('POST', '/nodes/pve2/qemu', { vmid: '310', scsi0: 'tank:1' });
   expect((await api.post('/cluster/replication', { id: '310-0', target: 'pve', type: 'local' })).status).toBe(200);
   expect(await names('/nodes/pve2/replication', 'id')).toEqual(['310-0']);

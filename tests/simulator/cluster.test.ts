@@ -134,7 +134,7 @@ describe('locks', () => {
 });
 
 describe('high availability', () => {
-  it('takes the wish and acts on its own', async () => {
+  it('takes the request and acts on its own', async () => {
     const { data: upid } = await place.api.post('/nodes/pve/qemu/102/status/stop');
     expect(upid).toMatch(/:hastop:102:/);
     expect(await place.api.wait(upid)).toBe('OK');
@@ -152,7 +152,7 @@ describe('containers', () => {
   it('are made, started, addressed, changed, stopped and destroyed', async () => {
     const { api } = place;
     const template = 'local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst';
-    const wish = {
+    const wanted = {
       vmid: '300',
       ostemplate: template,
       rootfs: 'local-lvm:4',
@@ -160,7 +160,7 @@ describe('containers', () => {
       net0: 'name=eth0,bridge=vmbr0,ip=10.77.0.9/24',
       unprivileged: '1',
     };
-    expect(await api.task('POST', '/nodes/pve/lxc', wish)).toBe('OK');
+    expect(await api.task('POST', '/nodes/pve/lxc', wanted)).toBe('OK');
     expect((await api.get('/nodes/pve/lxc/300/config')).data).toMatchObject({
       hostname: 'ct',
       unprivileged: 1,
@@ -229,8 +229,8 @@ describe('the tokens of the seed', () => {
       return agent.wait(data);
     };
     try {
-      const wish = { vmid: '300', name: 'own', pool: 'agents', memory: '512', scsi0: 'local-lvm:4', net0: 'virtio,bridge=vmbr0' };
-      const created = agent.post('/nodes/pve/qemu', wish);
+      const wanted = { vmid: '300', name: 'own', pool: 'agents', memory: '512', scsi0: 'local-lvm:4', net0: 'virtio,bridge=vmbr0' };
+      const created = agent.post('/nodes/pve/qemu', wanted);
       await created;
       expect((await agent.get('/nodes/pve/qemu/300/config')).status).toBe(403);
       expect(await done(created)).toBe('OK');

@@ -8,12 +8,12 @@ beforeEach(async () => {
 afterEach(() => opened.close());
 
 const TEMPLATE = 'local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst';
-const wish = { ostemplate: TEMPLATE, rootfs: 'local-lvm:8', hostname: 'app1', net0: 'name=eth0,bridge=vmbr0,ip=dhcp' };
+const container = { ostemplate: TEMPLATE, rootfs: 'local-lvm:8', hostname: 'app1', net0: 'name=eth0,bridge=vmbr0,ip=dhcp' };
 const config = async (vmid: number) => (await opened.api.get(`/nodes/pve/lxc/${vmid}/config`)).data as Record<string, string>;
 
 it('a container is unprivileged unless that was declined, and starts in a task of its own', async () => {
   const { api } = opened;
-  expect(await api.task('POST', '/nodes/pve/lxc', { vmid: '300', ...wish, mp0: 'local-lvm:2,mp=/data', start: '1' })).toBe('OK');
+  expect(await api.task('POST', '/nodes/pve/lxc', { vmid: '300', ...container, mp0: 'local-lvm:2,mp=/data', start: '1' })).toBe('OK');
   expect(await config(300)).toMatchObject({ unprivileged: 1, rootfs: expect.stringMatching(/^local-lvm:vm-300-disk-0,size=8G$/) });
   expect((await config(300)).mp0).toMatch(/^local-lvm:vm-300-disk-1,mp=\/data,size=2G$/);
   const tasks = (await api.get('/nodes/pve/tasks?source=all&vmid=300')).data as { type: string }[];
@@ -22,7 +22,7 @@ it('a container is unprivileged unless that was declined, and starts in a task o
 
 it('features beyond nesting, devices and privileged containers are refused to a token', async () => {
   const api = clientOf(opened.simulator, { id: 'mcp@pve!agent', secret: '5eed0000-0000-4000-8000-000000000003' });
-  const make = (more: Record<string, string>) => api.post('/nodes/pve/lxc', { vmid: '301', pool: 'agents', ...wish, ...more });
+  const make = (more: Record<string, string>) => api.post('/nodes/pve/lxc', { vmid: '301', pool: 'agents', ...container, ...more });
   expect((await make({ features: 'nesting=1,keyctl=1' })).reason).toBe(
     'Permission check failed (changing feature flags (except nesting) is only allowed for root@pam)',
   );
@@ -48,7 +48,7 @@ it('a running container is cloned from a snapshot only; the clone has an address
 
 it('a template of a container answers with nothing and makes linked clones', async () => {
   const { api } = opened;
-  await api.task('POST', '/nodes/pve/lxc', { vmid: '303', ...wish });
+  await api.task('POST', '/nodes/pve/lxc', { vmid: '303', ...container });
   expect((await api.post('/nodes/pve/lxc/303/template')).data).toBeNull();
   const [made] = (await api.get('/nodes/pve/tasks?source=all&typefilter=vztemplate')).data as { upid: string }[];
   expect(await api.wait(String(made?.upid))).toBe('OK');

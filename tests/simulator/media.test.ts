@@ -23,23 +23,23 @@ afterEach(async () => {
 });
 
 const DOWNLOAD = '/nodes/pve/storage/local/download-url';
-const wish = { url: URL, content: 'import', filename: 'debian-13.qcow2' };
+const download = { url: URL, content: 'import', filename: 'debian-13.qcow2' };
 
 it('a file is fetched once, and its checksum is checked where one was given', async () => {
   const { api } = opened;
   const sum = { 'checksum-algorithm': 'sha512', checksum: 'cd'.repeat(64) };
-  expect(await api.task('POST', DOWNLOAD, { ...wish, ...sum })).toBe(
+  expect(await api.task('POST', DOWNLOAD, { ...download, ...sum })).toBe(
     `checksum mismatch: got '${'ab'.repeat(64)}' != expect '${'cd'.repeat(64)}'`,
   );
-  expect(await api.task('POST', DOWNLOAD, { ...wish, ...sum, checksum: 'ab'.repeat(64) })).toBe('OK');
-  expect(await api.task('POST', DOWNLOAD, wish)).toBe("refusing to override existing file '/var/lib/vz/import/debian-13.qcow2'");
+  expect(await api.task('POST', DOWNLOAD, { ...download, ...sum, checksum: 'ab'.repeat(64) })).toBe('OK');
+  expect(await api.task('POST', DOWNLOAD, download)).toBe("refusing to override existing file '/var/lib/vz/import/debian-13.qcow2'");
   const { data } = await api.get('/nodes/pve/storage/local/content?content=import');
   expect(data.map(({ volid }: { volid: string }) => volid)).toContain('local:import/debian-13.qcow2');
 });
 
 it('a host that does not exist, and a file that its host does not have, fail in the words of wget', async () => {
   const { api } = opened;
-  const other = (url: string) => api.task('POST', DOWNLOAD, { ...wish, url });
+  const other = (url: string) => api.task('POST', DOWNLOAD, { ...download, url });
   expect(await other('https://nowhere.example.com/a.qcow2')).toBe('download failed: exit code 4');
   expect(await other('https://images.example.org/nope.qcow2')).toBe('download failed: exit code 8');
   expect((await api.get(`/nodes/pve/query-url-metadata?url=${encodeURIComponent('https://nowhere.example.com/a')}`)).reason).toBe(

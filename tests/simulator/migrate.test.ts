@@ -81,7 +81,7 @@ it('HA takes the request and migrates later, as root', async () => {
   expect(await node()).toBe('pve2');
 });
 
-it('an HA rule that keeps two guests apart is told before a migration and by the request', async () => {
+it('an HA rule that keeps two guests apart is reported before a migration and by the request', async () => {
   const { api } = place;
   expect((await api.post('/cluster/ha/resources', { sid: 'vm:101' })).status).toBe(200);
   const rule = { rule: 'apart', type: 'resource-affinity', affinity: 'negative', resources: 'vm:101,vm:102' };

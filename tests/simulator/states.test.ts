@@ -37,7 +37,7 @@ it('a network card on a missing bridge is accepted, and the start fails', async 
   expect(await start()).toBe("bridge 'vmbr77' does not exist");
 });
 
-it('a hotplug failure is an error, and the wish stays pending: by PUT and by POST', async () => {
+it('a hotplug failure is an error, and the requested change stays pending: by PUT and by POST', async () => {
   await start();
   const put = await place.api.put(`${VM}/config`, { delete: 'scsi0' });
   expect([put.status, put.errors]).toEqual([400, { scsi0: "hotplug problem - can't unplug bootdisk 'scsi0'\n" }]);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as realSleep } from 'node:timers/promises';
 import { verifyAudit } from '../../src/audit/verify.ts';
-import type { Cell, Judgement, Verdict } from './cell.ts';
+import type { Cell, Ending, Evaluation } from './cell.ts';
 import { CANARY } from './jobs.ts';
 import { fastClock, sleep } from './pace.ts';
 import { type Answer, type Place, SILENCE_MS, WAIT_SECONDS } from './place.ts';
@@ -12,7 +12,7 @@ import type { Seen } from './proxy.ts';
 const ANSWER_WITHIN = WAIT_SECONDS + 75;
 
 /** Calls, waits until nothing can change any more, and compares. */
-export async function judge(cell: Cell, place: Place): Promise<Judgement> {
+export async function evaluate(cell: Cell, place: Place): Promise<Evaluation> {
   const { first, operation } = cell.job;
   if (first) {
     const answer = await place.call(operation, first);
@@ -21,20 +21,20 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
   const earlier = place.runs().length;
   place.arm();
   const answer = await Promise.race([place.ask(place.client), sleep(ANSWER_WITHIN).then(() => undefined)]);
-  if (!answer) return { verdict: 'hung', why: `no answer after ${ANSWER_WITHIN} s` };
+  if (!answer) return { ending: 'hung', why: `no answer after ${ANSWER_WITHIN} s` };
   const atAnswer = await place.state();
   const said = describe(answer);
   const isClean = cell.strikes.length === 0 && !cell.ours && !cell.cancelled;
-  if (!isClean && !place.isStruck()) return { verdict: 'missed', why: said };
-  if (answer.result?.kind === 'done' && atAnswer !== 'goal') return { verdict: 'lied', why: `${said}, but the cluster shows ${atAnswer}` };
-  if (answer.error?.code === 'internal') return { verdict: 'lied', why: said };
-  await settled(cell, place, earlier);
+  if (!isClean && !place.isStruck()) return { ending: 'missed', why: said };
+  if (answer.result?.kind === 'done' && atAnswer !== 'goal') return { ending: 'lied', why: `${said}, but the cluster shows ${atAnswer}` };
+  if (answer.error?.code === 'internal') return { ending: 'lied', why: said };
+  await untilStill(cell, place, earlier);
   place.disarm();
   const final = await place.state();
   const runs = place.runs();
   const run = runs.length > earlier ? runs[0] : undefined;
   const facts = `${said}; run ${run?.status ?? 'none'}; cluster ${atAnswer} → ${final}`;
-  const bad = (verdict: Verdict, why: string): Judgement => ({ verdict, why: `${why} (${facts})` });
+  const bad = (ending: Ending, why: string): Evaluation => ({ ending, why: `${why} (${facts})` });
 
   const twice = doubled(place.seen);
   if (twice) return bad('doubled', `${twice} was executed twice`);
@@ -56,20 +56,18 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
     // A guest may be gone by another client's hand; only the task tells whether our DELETE is still to come.
     const isHidden =
       cell.strikes.some(({ fault }) => fault.hidesTasks) && cell.strikes.some(({ point }) => point.key.startsWith('DELETE '));
-    return open || isHidden
-      ? { verdict: 'unknown', why: facts }
-      : bad('lied', 'the run stays unknown although the state shows the outcome');
+    return open || isHidden ? { ending: 'unknown', why: facts } : bad('lied', 'the run stays unknown although the state shows the outcome');
   }
-  if (answer.result?.kind === 'done') return { verdict: 'success', why: facts };
+  if (answer.result?.kind === 'done') return { ending: 'success', why: facts };
   if (final === 'goal') {
     const leftOpen = answer.result?.kind === 'running' || answer.error?.code === 'outcome_unknown';
-    return leftOpen ? { verdict: 'success', why: facts } : bad('lied', 'the answer says failed');
+    return leftOpen ? { ending: 'success', why: facts } : bad('lied', 'the answer says failed');
   }
   const sentBefore = place.seen.length;
-  // What hangs without an answer holds its claim until the read is given up, by a real clock; a caller would come back later, too.
+  // What hangs without an answer holds its reservation until the read is given up, by a real clock; a caller would come back later, too.
   if (answer.error?.code === 'out_of_time') await realSleep(SILENCE_MS);
   const again = await place.ask();
-  await settled(cell, place, earlier);
+  await untilStill(cell, place, earlier);
   const end = await place.state();
   // A new call makes a new backup: the delete that follows rests on it.
   // A task that failed has done nothing: its request may be sent once more.
@@ -78,11 +76,11 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
   const twiceAgain = doubled(place.seen.filter((one) => one !== failed && !one.path.endsWith('/vzdump')));
   if (twiceAgain) return bad('doubled', `the call again: ${twiceAgain} was executed twice`);
   if (end !== 'goal') return bad('lied', `the call again: ${describe(again)}, the cluster shows ${end}`);
-  return { verdict: final === 'partly' ? 'half-made' : 'failure', why: facts };
+  return { ending: final === 'partly' ? 'half-made' : 'failure', why: facts };
 }
 
 /** Waits until nothing is executing and nothing unknown can still change. */
-async function settled({ strikes, ours }: Cell, place: Place, earlier: number): Promise<void> {
+async function untilStill({ strikes, ours }: Cell, place: Place, earlier: number): Promise<void> {
   const began = fastClock.now();
   const late = Math.max(0, ...strikes.map(({ fault }) => fault.late ?? 0));
   const atLeast = Math.max(late, ...strikes.map(({ fault }) => fault.outage ?? 0)) + 1;
