@@ -54,7 +54,8 @@ export function answer(exchange: Exchange, sent: Wire[] = [], always = false): v
     const { searchParams } = new URL(uri, ORIGIN);
     const params = [...searchParams, ...new URLSearchParams(typeof form === 'string' ? form : '')];
     sent.push({ method, path: pathOf(uri), params, type: this.req.headers['content-type'] as string | undefined });
-    return [200, JSON.stringify(body), { 'content-type': 'application/json;charset=UTF-8' }];
+    const text = JSON.stringify(body);
+    return [200, text, { 'content-type': 'application/json;charset=UTF-8', 'content-length': String(Buffer.byteLength(text)) }];
   });
 }
 

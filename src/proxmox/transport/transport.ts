@@ -1,13 +1,12 @@
-import type { ClientRequest } from 'node:http';
-import https, { type AgentOptions } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import https from 'node:https';
 import { ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { withoutZone } from '../../core/network.ts';
 import type { Method } from '../../core/plan/plan.ts';
 import type { Reply } from '../answers/errors.ts';
 import { form, isPlainPath, urlFor, type WireParams } from '../guest/encode.ts';
-import { ConnectFailure, type Endpoint, type TrustedConnector, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
+import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
 import { answerOf, bodyOf, reasonOf, TooLarge } from './answer.ts';
+import { createConnections } from './connections.ts';
 import { garbledReason } from './garbled.ts';
 import { limitPerKey } from './limit.ts';
 import type { Failure } from './retry.ts';
@@ -16,8 +15,6 @@ import type { Failure } from './retry.ts';
 export const REQUEST_TIMEOUT_MS = 35_000;
 /** A change in the queue of a busy node gets a good answer even later: after 37 s on Proxmox VE 9.2. */
 export const CHANGE_TIMEOUT_MS = 60_000;
-/** Proxmox closes idle connections after 5 s; a request on a closing one would be lost. */
-const KEEP_ALIVE_MS = 4000;
 const CONNECTIONS_PER_ENDPOINT = 8;
 /** Slow answers to reads leave the other connections to the polls of running tasks. */
 const READS_PER_ENDPOINT = 6;
@@ -44,15 +41,21 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
   const hosts = new Map<string, string>();
   let closed = false;
   const connector = trustedConnector(options.policy, (host) => zoned.get(host) ?? host);
-  const reads = agentOn(connector, { keepAlive: true, timeout: KEEP_ALIVE_MS });
-  // A change never uses an idle connection: if that breaks, the outcome is unknown. A connection that cannot be made proves that nothing was sent.
-  const changes = agentOn(connector, { keepAlive: false });
+  const connections = createConnections(connector);
   const connected = limitPerKey(CONNECTIONS_PER_ENDPOINT);
   const inTurn = limitPerKey(READS_PER_ENDPOINT);
   const headers = {
     'user-agent': 'proxmox-mcp',
     'accept-encoding': 'gzip',
     authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}`,
+  };
+  // A change never uses an idle connection: if that breaks, the outcome is unknown. A connection that cannot be made proves that nothing was sent.
+  const change = { createConnection: connections.fresh, headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' } };
+  const sending: Record<Method, https.RequestOptions> = {
+    GET: { createConnection: connections.kept, headers: { ...headers, connection: 'keep-alive' } },
+    DELETE: { createConnection: connections.fresh, headers },
+    POST: change,
+    PUT: change,
   };
 
   /** The parts of an address as node:https takes them. A path that a parser of URLs could change goes through it, which refuses the change. */
@@ -74,8 +77,9 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     const request = https.request({
       ...addressOf(endpoint, path, query),
       method,
-      agent: method === 'GET' ? reads : changes,
-      headers: inQuery ? headers : { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+      protocol: 'https:',
+      defaultPort: 443,
+      ...sending[method],
       ...(signal ? { signal } : {}),
     });
     // A signal with a time-out would stay in memory until its time is over, and with it each exchange of the last minute.
@@ -89,6 +93,7 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
       if (inQuery) request.end();
       else request.end(encoded);
       const response = await answerOf(request);
+      connections.heed(response);
       const body = await bodyOf(response);
       return { reply: { status: response.statusCode ?? 0, reason: reasonOf(response), body, date: response.headers.date ?? null } };
     } catch (thrown) {
@@ -121,28 +126,9 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     close: async () => {
       closed = true;
       connector.close();
-      reads.destroy();
-      changes.destroy();
+      connections.close();
     },
   };
-}
-
-/** An agent of node:https whose connections are those of the connector. */
-function agentOn({ connect }: TrustedConnector, options: AgentOptions): https.Agent {
-  // Without a name of the server Node derives one from each request, for TLS, which the connector sets up.
-  const agent = new https.Agent({ ...options, maxCachedSessions: 0, servername: '' });
-  return Object.assign(agent, {
-    // Node's own name of a connection lists all options of TLS, several times a request. Here they are the same for all.
-    getName: ({ host, port }: { host?: string; port?: number | string }) => `${host}:${port}`,
-    reuseSocket(socket: TLSSocket, request: ClientRequest) {
-      https.Agent.prototype.reuseSocket.call(agent, socket, request);
-      // The time-out is that of idle connections; an answer may take longer.
-      socket.setTimeout(0);
-    },
-    createConnection({ host, port }: Endpoint, callback: (error: Error | null, socket?: TLSSocket) => void) {
-      connect({ host, port: Number(port) }).then((socket) => callback(null, socket), callback);
-    },
-  });
 }
 
 function isPoll(path: string): boolean {

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import https from 'node:https';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Certificate, openAuthorities } from '../certificates.ts';
 import { type Behaviour, connectionTo, openClient, openedGate, type Received, startScripted } from '../server.ts';
 
@@ -57,16 +56,6 @@ it('reads no more than 32 MiB of an answer, packed or not', async () => {
   // The server received the change, and its answer cannot be read.
   expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: 'the answer is larger than 32 MiB' });
 }, 60_000);
-
-it('names a connection by its address, not by all options of TLS, at each request', async () => {
-  const named = vi.spyOn(https.Agent.prototype, 'getName');
-  const { server, client } = await open(() => ({ data: [] }));
-  for (let n = 0; n < 3; n++) await client.get('/nodes');
-  const times = named.mock.calls.length;
-  named.mockRestore();
-  expect(times).toBe(0);
-  expect(server.connections()).toBe(1);
-});
 
 it('asks for packed answers and unpacks them', async () => {
   const { client, server } = await open(() => ({
