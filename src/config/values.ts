@@ -11,11 +11,12 @@ import { TOOLSETS, type Toolset } from '../core/settings/toolset.ts';
  * One step instead of several: dozens of variables have such a type, and every start makes them all.
  * @param read takes the trimmed text; undefined where it is not a value
  */
-function parsed<T>(expected: string, read: (text: string) => T | undefined) {
+function parsed<T>(expected: string | ((text: string) => string), read: (text: string) => T | undefined) {
   return z.string().transform((value, ctx) => {
-    const result = read(value.trim());
+    const given = value.trim();
+    const result = read(given);
     if (result !== undefined) return result;
-    ctx.addIssue(expected);
+    ctx.addIssue(typeof expected === 'string' ? expected : expected(given));
     return z.NEVER;
   });
 }
@@ -65,12 +66,9 @@ function absolutePath(value: string): string | undefined {
 export const folder = parsed('an absolute path (or one that begins with ~/)', absolutePath);
 
 /** https://pve.proxmox.com/wiki/User_Management#pveum_tokens */
-export const tokenId = z.string().transform((value, ctx) => {
-  const id = value.trim();
-  if (!PASTED_HEADER.test(id) && /^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id)) return id;
-  ctx.addIssue(tokenIdProblem(id));
-  return z.NEVER;
-});
+export const tokenId = parsed(tokenIdProblem, (id) =>
+  !PASTED_HEADER.test(id) && /^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id) ? id : undefined,
+);
 
 /** From the Authorization header in Proxmox's documentation. */
 const PASTED_HEADER = /^PVEAPIToken=/i;

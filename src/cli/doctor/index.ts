@@ -56,7 +56,7 @@ export async function diagnose(options: GlobalOptions): Promise<Diagnosis> {
   const settings = settingRows(configured);
   const missing = checks.find((check) => check.state === 'fail') ?? checks.find((check) => check.state === 'warn');
   const ok = !checks.some((check) => check.state === 'fail');
-  return { ok, can, ...defined({ missing }), checks, ...(habits ? { approvals: habits } : {}), policy, settings };
+  return { ok, can, ...defined({ missing }), checks, ...defined({ approvals: habits }), policy, settings };
 }
 
 async function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): Promise<void> {

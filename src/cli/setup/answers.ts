@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readIfThere } from '../../config/own-file.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { TOOLSETS, type Toolset } from '../../core/settings/toolset.ts';
 import type { TokenPlan } from '../../operations/token-setup.ts';
@@ -62,15 +62,8 @@ async function names(option: string, given: string | undefined, question: string
 
 /** The secret from a file or a terminal, never from the command line, which other users can see; undefined: there is none yet. */
 export async function tokenSecret({ tokenFile }: SetupOptions): Promise<string | undefined> {
-  if (tokenFile !== undefined) {
-    try {
-      return secretIn(readFileSync(tokenFile, 'utf8'));
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      if (!code?.startsWith('E')) throw cause;
-      fail('invalid_configuration', `--token-file ${tokenFile} cannot be read (${code}).`, { cause });
-    }
-  }
+  if (tokenFile !== undefined)
+    return secretIn(readIfThere(tokenFile) ?? fail('invalid_configuration', `--token-file ${tokenFile} does not exist.`));
   if (process.env.PROXMOX_TOKEN_SECRET) return secretIn(process.env.PROXMOX_TOKEN_SECRET);
   if (!hasTerminal()) return undefined;
   return secretIn(await askHidden('Secret of the token, as the last line of `user token add` shows it (not shown here): '));
