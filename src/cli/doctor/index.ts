@@ -8,7 +8,7 @@ import type { Session } from '../../engine/session.ts';
 import { operations } from '../../operations/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
-import { openSession } from '../lib/session.ts';
+import { withSession } from '../lib/session.ts';
 import { paint } from '../terminal/look.ts';
 import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
@@ -59,9 +59,8 @@ export async function diagnose(options: GlobalOptions): Promise<Diagnosis> {
   return { ok, can, ...defined({ missing }), checks, ...defined({ approvals: habits }), policy, settings };
 }
 
-async function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): Promise<void> {
-  const session = await openSession(options);
-  try {
+function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): Promise<void> {
+  return withSession(options, async (session) => {
     const { clusters } = session.settings;
     if (!clusters) return void (await checkCluster(session, undefined, checks, can));
     const found = await Promise.all(clusters.map(({ name }) => checkNamed(session, name)));
@@ -70,9 +69,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
     checks.push(...(await leftRunsCheck(session.settings, served).catch(notMade)));
     for (const text of session.notices()) checks.push(warn('certificate', text));
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 /** The checks of one of several clusters, which name it; a failure is a finding, and the other clusters are checked all the same. */

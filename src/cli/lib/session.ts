@@ -10,7 +10,6 @@ import { clustersOf, pinnedAs, type Settings } from '../../core/settings/setting
 import type { Session } from '../../engine/session.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../../proxmox/client.ts';
 import type { TrustStore } from '../../proxmox/trust/store.ts';
-import type { Exit } from '../terminal/output.ts';
 import { openAuditOf, openLog, openStoreOf } from './open.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
@@ -100,7 +99,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
 }
 
 /** Opens a session, and closes it after the work. */
-export async function withSession(options: GlobalOptions, work: (session: Session) => Promise<Exit>): Promise<Exit> {
+export async function withSession<const T>(options: GlobalOptions, work: (session: Session) => Promise<T>): Promise<T> {
   const session = await openSession(options);
   try {
     return await work(session);

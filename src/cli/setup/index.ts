@@ -13,7 +13,7 @@ import { agree, confirmPin, keepPin, pinText } from '../commands/trust.ts';
 import { diagnose, doctor } from '../doctor/index.ts';
 import { localCaller } from '../lib/caller.ts';
 import { onlyCluster } from '../lib/options.ts';
-import { openSession } from '../lib/session.ts';
+import { withSession } from '../lib/session.ts';
 import { paint } from '../terminal/look.ts';
 import { type Exit, isForPeople, print, printJson, printResult, reportError, tell } from '../terminal/output.ts';
 import { ask, hasTerminal } from '../terminal/terminal.ts';
@@ -132,21 +132,17 @@ async function wantsWriting(client: string, { write }: SetupOptions): Promise<bo
 }
 
 /** The dry run of a create: it says what a VM would be, or which part is missing. */
-async function firstPlan(written: Written): Promise<JsonObject> {
-  const session = await openSession(written);
-  try {
-    const api = await session.connect(written.cluster);
-    const { node } = onlyCluster(session.settings, written.cluster).defaults;
+function firstPlan(written: Written): Promise<JsonObject> {
+  return withSession(written, async ({ settings, engine, connect }) => {
+    const api = await connect(written.cluster);
+    const { node } = onlyCluster(settings, written.cluster).defaults;
     const images = (await listStorages(api, node)).filter(({ content }) => content.includes('import'));
     const volumes = await Promise.all(images.map(({ storage }) => listVolumes(api, node, storage, { content: 'import' }).catch(() => [])));
     const image = volumes.flat()[0]?.volid;
-    const named = session.engine.clusters.length > 0 ? written.cluster : undefined;
+    const named = engine.clusters.length > 0 ? written.cluster : undefined;
     const args = { name: 'first-vm', ...defined({ image, cluster: named }) };
-    const result = await session.engine.perform('create_vm', args, localCaller('cli'), { dryRun: true });
-    return renderResult(result).structured;
-  } finally {
-    await session.close();
-  }
+    return renderResult(await engine.perform('create_vm', args, localCaller('cli'), { dryRun: true })).structured;
+  });
 }
 
 function explain({ tokenId, storages, major = 9 }: TokenPlan, lines: readonly string[]): void {
