@@ -99,21 +99,22 @@ interface Row {
 /** The backups on all storages of all nodes; a storage that nodes share is read once. */
 export async function readBackups(api: ProxmoxReader, vmid?: number): Promise<BackupLists> {
   const nodes = (await listNodes(api)).filter(({ online }) => online);
-  const places = new Map<string, { nodes: string[]; storage: string; usable: boolean }>();
+  /** Storages with the nodes that reach them. */
+  const places = new Map<string, { nodes: string[]; storage: string }>();
   for (const { node } of nodes) {
     for (const storage of await listStorages(api, node)) {
       const place = placeOn(node, storage);
       if (!storage.content.includes('backup')) continue;
-      const known = places.get(place);
-      const reached = storage.usable ? [...(known?.nodes ?? []), node] : (known?.nodes ?? []);
-      places.set(place, { nodes: reached, storage: storage.storage, usable: reached.length > 0 });
+      const known = places.get(place) ?? { nodes: [], storage: storage.storage };
+      if (storage.usable) known.nodes.push(node);
+      places.set(place, known);
     }
   }
   const lists: BackupLists = { backups: [], read: [], unread: [] };
   await Promise.all(
-    [...places].map(async ([place, { nodes, storage, usable }]) => {
-      const [node = ''] = nodes;
-      if (!usable) return void lists.unread.push({ storage: place, why: 'offline' });
+    [...places].map(async ([place, { nodes, storage }]) => {
+      const [node] = nodes;
+      if (node === undefined) return void lists.unread.push({ storage: place, why: 'offline' });
       try {
         const rows = await api.get<Row[]>(path`/nodes/${node}/storage/${storage}/content`, { content: 'backup', ...defined({ vmid }) });
         lists.read.push(place);

@@ -59,12 +59,7 @@ interface NodeStatus {
 async function askNode(api: GetApi, node: string): Promise<NodeRow> {
   try {
     const { cpuinfo, memory } = await api.get<NodeStatus>(path`/nodes/${node}/status`);
-    return {
-      node,
-      online: true,
-      silent: true,
-      ...sizesOf(cpuinfo?.cpus, memory?.total, memory?.used),
-    };
+    return { node, online: true, silent: true, ...sizesOf(cpuinfo?.cpus, memory?.total, memory?.used) };
   } catch (thrown) {
     if (asError(thrown).code !== 'permission_denied') return { node, online: false };
     const answers = await api.get(path`/nodes/${node}/qemu`).then(

@@ -80,19 +80,15 @@ function at(place: string, privileges: string[], tokenId: string, known: Rights 
     // Roles on one and the same path join.
     return { text: `The operator gives the token one more role on ${place}: ${add.join('; ')}.`, lines: add };
   }
-  const nothingThere = known !== undefined && Object.keys(known.granted[place] ?? {}).length === 0;
-  if (nothingThere) {
+  if (known && Object.keys(known.granted[place] ?? {}).length === 0) {
     const care = place.startsWith('/pool/') ? '' : ` ${CARE}`;
     return { text: `The operator grants it on a node: ${add.join('; ')}.${care}`, lines: add };
   }
   const append = (role: string) => `pveum role modify ${role} --append --privs '${privs}'`;
   const whose = `the role that ${user} and the token have on ${known || place.startsWith('/pool/') ? place : `the path where their rights on ${place} come from`}`;
   const replaces = place.startsWith('/pool/') ? '' : ' A new ACL on a deeper path would replace what is inherited.';
-  if (own.length > 0) {
-    const lines = own.slice(0, 1).map(append);
-    return { text: `The operator adds ${privs} to ${whose}: ${lines.join('; ')}.${replaces}`, lines };
-  }
-  const lines = ['pveum acl list', append('ROLE')];
+  const [role] = own;
+  const lines = role === undefined ? ['pveum acl list', append('ROLE')] : [append(role)];
   return { text: `The operator adds ${privs} to ${whose}: ${lines.join(' shows its name; ')}.${replaces}`, lines };
 }
 
@@ -103,10 +99,8 @@ function newRole(place: string, [first = '', ...more]: string[]): string {
 
 function placeOf({ path, pool, isNew }: Missing, known: Rights | undefined): string {
   if (pool !== undefined && path.startsWith('/vms/')) return `/pool/${pool}`;
-  const through = known && poolOf(path, known.granted);
-  if (through !== undefined) return through;
   const from = isNew ? '/vms' : path;
-  return originOf(from, known) ?? from;
+  return (known && (poolOf(path, known.granted) ?? originOf(from, known))) ?? from;
 }
 
 /** The pool that gives the token rights on a guest or storage: those are listed with the flag 0, and the pool has them too. */
@@ -120,19 +114,15 @@ function poolOf(path: string, granted: Granted): string | undefined {
 }
 
 /** The path from which the rights on `path` are inherited: the highest one above it with the same rights. */
-function originOf(path: string, known: Rights | undefined): string | undefined {
-  if (!known) return undefined;
-  const { granted, acl } = known;
+function originOf(path: string, { granted, acl }: Rights): string | undefined {
   const parts = path.split('/').slice(1);
   const chain = parts.map((_, index) => `/${parts.slice(0, parts.length - index).join('/')}`).concat(path === '/' ? [] : ['/']);
-  const listed = acl.map((row) => row.path);
-  const stated = chain.find((one) => listed.includes(one) && Object.keys(granted[one] ?? {}).length > 0);
-  if (stated !== undefined) return stated;
-  const having = chain.filter((one) => Object.keys(granted[one] ?? {}).length > 0);
-  const words = (one: string) =>
-    Object.keys(granted[one] ?? {})
+  const rightsOn = (place = '') =>
+    Object.keys(granted[place] ?? {})
       .sort()
       .join();
-  const [deepest] = having;
-  return deepest === undefined ? undefined : having.filter((one) => words(one) === words(deepest)).at(-1);
+  const having = chain.filter((place) => rightsOn(place) !== '');
+  const listed = acl.map((row) => row.path);
+  const stated = having.find((place) => listed.includes(place));
+  return stated ?? having.findLast((place) => rightsOn(place) === rightsOn(having[0]));
 }
