@@ -79,20 +79,13 @@ export function overPerGuest(demand: ResourceDemand, limits: LimitSettings): Exc
 type Together = Pick<ResourceDemand, 'before' | 'after'> & { newGuests: number };
 
 export function sumOf(demands: readonly ResourceDemand[]): Together {
-  const none: Sizes = { cpu: 0, memoryMib: 0, diskGib: 0 };
-  const add = (a: Sizes, b: Sizes): Sizes => ({
-    cpu: a.cpu + b.cpu,
-    memoryMib: a.memoryMib + b.memoryMib,
-    diskGib: a.diskGib + b.diskGib,
+  const total = (amountOf: (demand: ResourceDemand) => number) => demands.reduce((sum, one) => sum + amountOf(one), 0);
+  const sizes = (when: 'before' | 'after'): Sizes => ({
+    cpu: total((one) => one[when].cpu),
+    memoryMib: total((one) => one[when].memoryMib),
+    diskGib: total((one) => one[when].diskGib),
   });
-  return demands.reduce<Together>(
-    (sum, { before, after, newGuests }) => ({
-      before: add(sum.before, before),
-      after: add(sum.after, after),
-      newGuests: sum.newGuests + newGuests,
-    }),
-    { before: none, after: none, newGuests: 0 },
-  );
+  return { before: sizes('before'), after: sizes('after'), newGuests: total((one) => one.newGuests) };
 }
 
 /** Limits of all guests of the scope together. */
@@ -116,7 +109,7 @@ export function refuseExcess(found: readonly Excess[]): void {
   const fits = roomIn(found);
   const room = fits && Object.entries(fits).map(([size, value]) => `${value} ${WORDS[size as Total].unit}`);
   const unseen = found.some(({ unseenDisks }) => unseenDisks) ? ' Disks that the API token cannot see are not counted.' : '';
-  const message = `Too much: ${found.map(textOf).join('; ')}${room ? `; fits: ${room.join(', ')}` : ''}.${unseen}`;
+  const message = `Too much: ${found.map(textOf).join('; ')}${room ? `. Fits: ${room.join(', ')}` : ''}.${unseen}`;
   const details = { exceeded: found.map(viewOf), ...(fits ? { fits } : {}) };
   if (found.some(({ variable }) => variable !== undefined)) fail('quota_exceeded', message, { details });
   fail('not_possible', `${message} A guest with more vCPUs (sockets × cores) than its node has CPUs does not start.`, {

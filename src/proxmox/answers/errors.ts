@@ -107,12 +107,8 @@ export function denialOf(words: string, about: Refused403, details: JsonObject):
   const alternatives = privileges.split('|');
   const needed = neededOf(alternatives, about.names ?? []);
   const sets = needed.length > 0 ? needed.map((one) => [one]) : [alternatives];
-  const missing: Missing[] =
-    path === undefined
-      ? unnamed(words, about)
-      : path === ''
-        ? []
-        : sets.map((set) => ({ path, privileges: set, ...placeOfGuest(path, about) }));
+  const named = path ? sets.map((set) => ({ path, privileges: set, ...placeOfGuest(path, about) })) : [];
+  const missing: Missing[] = path === undefined ? unnamed(words, about) : named;
   const what = alternatives.join(' or ');
   const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join('; ');
   // A token that sees a guest knows that it exists.

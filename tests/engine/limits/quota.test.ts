@@ -213,11 +213,11 @@ describe('limits of the scope', () => {
 it('a refusal names every limit that is exceeded, and what would fit', () => {
   const wish = demand({ cpu: 64, memoryMib: 524_288, diskGib: 4000 });
   expect(() => perGuest(wish, limits)).toThrow(
-    'Too much: cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB); fits: 16 cores, 32768 MiB, 500 GiB.',
+    'Too much: cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB). Fits: 16 cores, 32768 MiB, 500 GiB.',
   );
   const total = { ...limits, maxTotalCpu: 6, maxTotalDiskGib: 100 };
   const taken = { guests: 1, cpu: 4, memoryMib: 2048, diskGib: 19.202345848083496 };
   expect(() => refuseExcess([...overPerGuest(wish, total), ...overTotals(wish, taken, total)])).toThrow(
-    'cores of all guests 4 + 64 > 6 (PROXMOX_MAX_TOTAL_CPU); disk of all guests 19.2 + 4000 > 100 GiB (PROXMOX_MAX_TOTAL_DISK_GB); fits: 2 cores, 32768 MiB, 80 GiB.',
+    'cores of all guests 4 + 64 > 6 (PROXMOX_MAX_TOTAL_CPU); disk of all guests 19.2 + 4000 > 100 GiB (PROXMOX_MAX_TOTAL_DISK_GB). Fits: 2 cores, 32768 MiB, 80 GiB.',
   );
 });

@@ -387,7 +387,7 @@ test('more than the node and the limits allow is refused with all of it at once,
   expect(all).toMatchObject({
     code: 'quota_exceeded',
     message:
-      'Too much: cores 64 > 8 (node pve); cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB); fits: 8 cores, 32768 MiB, 500 GiB.',
+      'Too much: cores 64 > 8 (node pve); cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB). Fits: 8 cores, 32768 MiB, 500 GiB.',
     details: { fits: { cpu: 8, memoryMib: 32_768, diskGib: 500 } },
   });
   expect((await tooMuch({ cores: 64 }, { overTotals })).message).toContain('guests 50 + 1 > 50 (PROXMOX_MAX_VMS)');
