@@ -41,7 +41,7 @@ const outcomes = () => world.audit().filter((r) => r.kind === 'outcome');
 
 interface Case {
   name: string;
-  /** What is sent to Proxmox. */
+  /** The request that Proxmox gets. */
   match: { method: string; path?: string };
   begin(engine: Engine): Promise<unknown>;
   /** Whether Proxmox shows that it took effect. */

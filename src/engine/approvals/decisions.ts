@@ -60,17 +60,9 @@ export async function recordDecision(
   { audit }: Pick<Ports, 'audit'>,
 ): Promise<void> {
   const { operation, cluster, plan, id, digest, note } = approval;
-  const told = {
-    kind: 'decision' as const,
-    operation,
-    cluster,
-    ...auditCaller(caller),
-    ...auditTarget(plan),
-    approvalId: id,
-    planDigest: digest,
-    status,
-  };
-  await audit.append({ ...told, ...defined({ decidedVia: via, message: messageOf(status, via, note) }) }, { durable: true });
+  const about = { operation, cluster, ...auditCaller(caller), ...auditTarget(plan), approvalId: id, planDigest: digest };
+  const how = defined({ decidedVia: via, message: messageOf(status, via, note) });
+  await audit.append({ kind: 'decision', ...about, status, ...how }, { durable: true });
 }
 
 function messageOf(status: string, via: ApprovalMethod | undefined, note: string | undefined): string | undefined {

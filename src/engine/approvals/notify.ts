@@ -61,15 +61,8 @@ function messageOf(
   const link = consoleUrl === undefined ? undefined : `${consoleUrl}/#/pending${waiting === undefined ? `/${encodeURIComponent(id)}` : ''}`;
   const text = waiting === undefined ? one() : many();
   if (kind === 'ntfy') {
-    return {
-      headers: {
-        'content-type': 'text/plain; charset=utf-8',
-        title: TITLE,
-        priority: 'high',
-        ...defined({ click: link }),
-      },
-      body: text,
-    };
+    const headers = { 'content-type': 'text/plain; charset=utf-8', title: TITLE, priority: 'high', ...defined({ click: link }) };
+    return { headers, body: text };
   }
   return {
     headers: { 'content-type': 'application/json' },

@@ -48,20 +48,9 @@ export async function requestApproval(
   const { ended = [], ...approval } = asked;
   if (approval.id === id) await store.secrets.keep(id, sealed);
   for (const one of ended) await recordDecision(one, { caller: one.status === 'expired' ? SERVER : caller, status: one.status }, ports);
-  await ports.audit.append(
-    {
-      kind: 'approval',
-      operation: plan.operation,
-      cluster,
-      ...auditCaller(caller),
-      args,
-      ...auditTarget(plan),
-      approvalId: approval.id,
-      planDigest: approval.digest,
-      status: 'pending',
-    },
-    { durable: true },
-  );
+  const about = { operation: plan.operation, cluster, ...auditCaller(caller), args, ...auditTarget(plan) };
+  const line = { kind: 'approval' as const, ...about, approvalId: approval.id, planDigest: approval.digest, status: 'pending' };
+  await ports.audit.append(line, { durable: true });
   // Not waited for: a failed announcement must not stop a request.
   if (approval.id === id) await announce(approval, ports);
   return approval;

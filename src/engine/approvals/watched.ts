@@ -22,18 +22,9 @@ export async function watchedOn(ports: Ports): Promise<Watched> {
 export function joinedWatched(each: readonly Watched[]): Watched {
   const [only, another] = each;
   if (only && !another) return only;
-  const by = (key: (approval: ApprovalRecord) => string, all: ApprovalRecord[]) => all.sort((a, b) => key(a).localeCompare(key(b)));
-  return {
-    pending: by(
-      ({ expiresAt }) => expiresAt,
-      each.flatMap(({ pending }) => pending),
-    ).slice(0, PENDING_SHOWN),
-    total: each.reduce((sum, { total }) => sum + total, 0),
-    recent: by(
-      ({ decidedAt, expiresAt }) => decidedAt ?? expiresAt,
-      each.flatMap(({ recent }) => recent),
-    )
-      .reverse()
-      .slice(0, DECIDED_SHOWN),
-  };
+  const decided = ({ decidedAt, expiresAt }: ApprovalRecord) => decidedAt ?? expiresAt;
+  const pending = each.flatMap((one) => one.pending).sort((a, b) => a.expiresAt.localeCompare(b.expiresAt));
+  const recent = each.flatMap((one) => one.recent).sort((a, b) => decided(b).localeCompare(decided(a)));
+  const total = each.reduce((sum, one) => sum + one.total, 0);
+  return { pending: pending.slice(0, PENDING_SHOWN), total, recent: recent.slice(0, DECIDED_SHOWN) };
 }

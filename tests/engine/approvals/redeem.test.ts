@@ -38,7 +38,7 @@ interface World {
   ports: Parts;
   sent: string[];
   operation: ChangeOperation;
-  /** What planning finds now. */
+  /** The facts that planning finds now. */
   now: Plan;
   ask(over?: Partial<{ plan: Plan; method: ApprovalMethod; needed: number; caller: Caller }>): Promise<ApprovalRecord>;
   redeem(approval: ApprovalRecord, caller?: Caller, options?: PerformOptions): ReturnType<typeof redeem>;

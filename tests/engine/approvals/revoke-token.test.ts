@@ -75,7 +75,7 @@ describe('a token that is revoked', () => {
   it('is revoked once; a second call ends the rest, and an unknown name is refused', async () => {
     await setUp();
     const left = await asked(world.engine, 'delete_vm', { vmid: 104 }, leaver);
-    // What an interrupted call had done.
+    // The work of a call that was interrupted.
     await store.tokens.revoke('abc', new Date().toISOString());
     expect(await revoke()).toEqual({ revoked: false, denied: [left] });
     expect(await revoke()).toEqual({ revoked: false, denied: [] });

@@ -3,7 +3,7 @@ import { withEngine } from '../../helpers/with-engine.ts';
 
 const world = withEngine();
 
-/** What a piece of work asks Proxmox, in order. */
+/** The requests of a piece of work, in order. */
 async function askedBy(work: () => Promise<unknown>): Promise<string[]> {
   const { requests } = world().cluster;
   const before = requests.length;

@@ -7,7 +7,7 @@ import { agent, openWorld, type World } from '../../helpers/world.ts';
 let world: World;
 afterEach(() => world.close());
 
-/** A clock that a test moves on; who sleeps notices. */
+/** A clock that a test moves; sleepers wake at their time. */
 function handClock(): Clock & { ahead: number } {
   const clock = {
     ahead: 0,

@@ -7,7 +7,7 @@ import { agent, openWorld, type World } from '../../helpers/world.ts';
 let world: World;
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
 
-/** What a second or two between two calls changes. */
+/** Members that a second or two between two calls change. */
 const withoutGauges = (answer: object) =>
   JSON.parse(JSON.stringify(answer, (key, value) => (['uptime', 'cpu_percent', 'memory_used_mb'].includes(key) ? undefined : value)));
 

@@ -16,7 +16,7 @@ const limited: Caller = {
 const wish = { name: 'web', disk_gb: 1 };
 const made = () => world.cluster.mutations().filter(({ method, path }) => method === 'POST' && /^\/nodes\/[^/]+\/qemu$/.test(path));
 
-/** What a refusal tells of a guest that is outside of the caller's scope. */
+/** The refusal of a name that belongs to a guest outside of the caller's scope. */
 async function told(refusal: Promise<unknown>, vmid: number) {
   const error = await world.refused(refusal);
   expect(error).toMatchObject({ code: 'conflict', message: expect.stringContaining('the name web') });

@@ -136,7 +136,7 @@ describe('a required backup', () => {
 
 describe('a cool-down', () => {
   const decided = (status: string, at?: number) => ({ status, ...(at === undefined ? {} : { decidedAt: iso(at) }) });
-  /** @param asked what the store was asked for */
+  /** @param asked collects the queries to the store */
   function cooling(approvals: object[], runs: Partial<RunRecord>[] = [], asked: unknown[] = []) {
     const store = {
       approvals: {

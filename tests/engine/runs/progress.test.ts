@@ -6,7 +6,7 @@ import { agent } from '../../helpers/world.ts';
 
 const world = withEngine({}, { timeScale: 0.3 });
 
-/** Nothing but what is slept takes time, a hundredth of it: a busy machine adds no second to what is told. */
+/** Only sleep takes time, a hundredth of it: a busy machine adds no second to the messages. */
 function sleptClock(): Clock {
   let now = Date.now();
   return {
@@ -18,7 +18,7 @@ function sleptClock(): Clock {
   };
 }
 
-/** What is told meanwhile, on a clock that makes minutes of a moment. */
+/** The messages meanwhile, on a clock that makes minutes of a moment. */
 async function told(operation: string, args: object): Promise<Progress[]> {
   const seen: Progress[] = [];
   const engine = world().another({}, { clock: sleptClock() });

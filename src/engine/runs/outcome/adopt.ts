@@ -29,10 +29,8 @@ export async function adoptOrphans(ports: Ports): Promise<void> {
     if (inFlight.has(run.id)) continue;
     // Another process has written the row since, so the copy here is out of date.
     if (!own) inFlight.known.delete(run.id);
-    ports.log.warn(
-      { run: run.id, operation: run.operation },
-      own ? 'finishing a run left by a fault' : 'finishing a run whose process ended',
-    );
+    const why = own ? 'finishing a run left by a fault' : 'finishing a run whose process ended';
+    ports.log.warn({ run: run.id, operation: run.operation }, why);
     const ended = untraced(() => finishOrphan(run, ports));
     inFlight.track(run.id, ended);
     void ended.catch((err) => ports.log.error({ err, run: run.id }, 'an adopted run could not be finished'));
@@ -46,16 +44,8 @@ async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
   const maySend = young && run.steps.length > 0 && !wasApproved;
   const ended = await executeRun(run, { maySend, caller: { ...SERVER, client: 'reconciliation' } }, ports);
   if (ended.status === 'executing') return ended;
-  await ports.audit.append(
-    {
-      kind: 'reconciled',
-      operation: run.operation,
-      principal: run.principal,
-      runId: run.id,
-      status: ended.status,
-      ...defined({ message: ended.error?.message }),
-    },
-    { durable: true },
-  );
+  const { operation, principal, id: runId } = run;
+  const line = { kind: 'reconciled' as const, operation, principal, runId, status: ended.status };
+  await ports.audit.append({ ...line, ...defined({ message: ended.error?.message }) }, { durable: true });
   return ended;
 }

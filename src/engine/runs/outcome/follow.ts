@@ -40,13 +40,7 @@ export async function follow(
     const status = left > 0 ? await api.waitTask(upid, { timeoutSeconds: left, onPoll: tell }) : undefined;
     if (status?.exit !== undefined) return ended(step, record, status.exit, api);
     if (await isProven(step, record, api)) return { ...record, state: 'done', exit: PROVEN };
-    if (!status?.unseen) {
-      throw unknown(
-        `${step.purpose}: the task did not end within ${limit} s.`,
-        'The task continues in Proxmox. Follow it with get_task.',
-        upid,
-      );
-    }
+    if (!status?.unseen) throw unknown(`${step.purpose}: the task did not end within ${limit} s.`, CONTINUES, upid);
     goneSince = status.unseen.gone ? (goneSince ?? waited()) : undefined;
     if (goneSince !== undefined && waited() - goneSince >= GONE_SECONDS) {
       const why = plainText(status.unseen.why, 300);
@@ -56,6 +50,7 @@ export async function follow(
   }
 }
 
+const CONTINUES = 'The task continues in Proxmox. Follow it with get_task.';
 const LOOK = 'Check the guest with get_vm before you do anything else. Part of the work may be done, and a lock may remain.';
 
 /** The state of a step whose task has ended. A killed worker says nothing: the proof decides. @throws outcome_unknown where it does not */

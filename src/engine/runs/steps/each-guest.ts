@@ -31,14 +31,11 @@ export function together({ id }: Pick<RunRecord, 'id'>, guests: readonly GuestEn
   const label = ({ name, vmid }: GuestEnd) => (name === '' ? `guest ${vmid}` : `${name} (${vmid})`);
   const failures = bad.map((guest) => `${label(guest)}: ${plainText(String(guest.message), 400)}`).join(' ');
   const rest = done.length > 0 ? ` Done: ${done.map(label).join(', ')}.` : '';
-  return new ProxmoxMcpError(
-    worst?.code as ErrorCode,
-    `${bad.length} of ${counted(guests.length, 'guest')} did not finish. ${failures}${rest}`,
-    {
-      hint: bad.length === 1 ? String(worst?.hint) : 'Do for each guest what its hint in details.guests says.',
-      details: { run_id: id, guests: [...guests] },
-    },
-  );
+  const message = `${bad.length} of ${counted(guests.length, 'guest')} did not finish. ${failures}${rest}`;
+  return new ProxmoxMcpError(worst?.code as ErrorCode, message, {
+    hint: bad.length === 1 ? String(worst?.hint) : 'Do for each guest what its hint in details.guests says.',
+    details: { run_id: id, guests: [...guests] },
+  });
 }
 
 /** The ends of the guests that are in the error of a run. */

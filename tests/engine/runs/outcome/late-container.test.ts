@@ -4,7 +4,7 @@ import { openStore, type Store } from '../../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../../helpers/world.ts';
 import { until } from '../../../simulator/client.ts';
 
-/** What holds for VMs (late.test.ts) holds for containers, whose configuration changes by a PUT that leaves no task. */
+/** The rules for VMs (late.test.ts) hold for containers, whose configuration changes by a PUT that leaves no task. */
 let world: World;
 let store: Store;
 afterEach(async () => {

@@ -10,7 +10,7 @@ import { callsTo } from '../../../helpers/calls.ts';
 import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
 import { until } from '../../../simulator/client.ts';
 
-/** Requests that Proxmox carries out after every client has given them up: 36 to 60 s after they were sent were seen, and there is no bound. */
+/** Requests that Proxmox executes after every client has given up: 36 to 60 s after sending were seen, and there is no bound. */
 let world: World;
 let engine: Engine;
 let store: Store;
@@ -45,7 +45,7 @@ const statusOf = async (id: string) => {
 };
 const becomes = (id: string, status: string) => until(async () => (await statusOf(id)).run === status);
 const reconciled = () => world.audit().filter((line) => line.kind === 'reconciled');
-/** An engine that looks when it is asked to, never by itself: its long pauses do not end. */
+/** An engine that looks at calls alone, never by itself: its long pauses do not end. */
 function inItsOwnTime(): Engine {
   const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms < 5_000 ? ms : 1_000_000, signal) };
   const token = SEED_TOKENS.leastPrivilege;
@@ -82,7 +82,7 @@ it.each([
     desk().release();
     await becomes(id, end);
     expect(world.cluster.mutations()).toHaveLength(sent);
-    // What was to follow a request that took effect late is not sent on its own.
+    // The steps after a request that took effect late are not sent by themselves.
     expect(reconciled().at(-1)).toMatchObject({ runId: id, status: end, message: expect.stringContaining('took effect late') });
     expect(world.audit().filter((line) => line.kind === 'outcome' && line.runId === id)).toMatchObject([{ status: 'unknown' }]);
   },

@@ -4,7 +4,7 @@ import type { Fault } from '../../../../src/simulator/index.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../../helpers/world.ts';
 import { until } from '../../../simulator/client.ts';
 
-/** What a run may conclude from another process's steps, and from what cannot be seen. */
+/** The conclusions of a run from another process's steps, and from a state that cannot be seen. */
 let world: World;
 async function open(): Promise<void> {
   world = await openWorld();

@@ -18,7 +18,7 @@ const set = requestStep('set', { method: 'PUT', path: '/nodes/pve/qemu/105/confi
 const sent = (over: Partial<StepRecord> = {}): StepRecord => ({ id: 'start', state: 'sent', at: iso(0), upid: UPID, ...over });
 
 interface Script {
-  /** What each request is answered with, in order; afterwards at once. */
+  /** The answers to the requests, in order; afterwards at once. */
   answers?: (Dispatch | Error)[];
   /** How each task ends, in order; afterwards well. */
   exits?: string[];
