@@ -5,10 +5,9 @@ import type { ProxmoxReader } from '../core/proxmox.ts';
 import { isoOf } from '../core/text/duration.ts';
 import { gibOf, isSet, numberOf } from '../core/text/sizes.ts';
 import { sightOf } from './access/visibility.ts';
-import { path } from './guest/encode.ts';
 import type { GuestAt } from './guest/guests.ts';
 import { listNodes } from './nodes.ts';
-import { listStorages, listVolumes, placeOn, storageOf } from './storage.ts';
+import { listStorages, listVolumes, placeOn, storageOf, type VolumeRow, volumeRows } from './storage.ts';
 
 /** A guest's backups as far as the token can see them. */
 export interface Backups {
@@ -85,17 +84,6 @@ export interface BackupLists {
   unread: { storage: string; why: string }[];
 }
 
-interface Row {
-  volid: string;
-  vmid?: number | string;
-  ctime?: number;
-  size?: number;
-  protected?: number | boolean;
-  notes?: string;
-  subtype?: string;
-  verification?: { state?: string };
-}
-
 /** The backups on all storages of all nodes; a storage that nodes share is read once. */
 export async function readBackups(api: ProxmoxReader, vmid?: number): Promise<BackupLists> {
   const nodes = (await listNodes(api)).filter(({ online }) => online);
@@ -116,7 +104,7 @@ export async function readBackups(api: ProxmoxReader, vmid?: number): Promise<Ba
       const [node] = nodes;
       if (node === undefined) return void lists.unread.push({ storage: place, why: 'offline' });
       try {
-        const rows = await api.get<Row[]>(path`/nodes/${node}/storage/${storage}/content`, { content: 'backup', ...defined({ vmid }) });
+        const rows = await volumeRows(api, node, storage, { content: 'backup', ...defined({ vmid }) });
         lists.read.push(place);
         lists.backups.push(...rows.flatMap((row) => backupOf(row, node, nodes)));
       } catch (thrown) {
@@ -130,7 +118,7 @@ export async function readBackups(api: ProxmoxReader, vmid?: number): Promise<Ba
   return lists;
 }
 
-function backupOf(row: Row, node: string, nodes: string[]): Backup[] {
+function backupOf(row: VolumeRow, node: string, nodes: string[]): Backup[] {
   const vmid = numberOf(row.vmid);
   if (vmid === undefined) return [];
   const state = row.verification?.state;

@@ -65,6 +65,30 @@ export function canLink(type: string): boolean | undefined {
   return ['lvm', 'iscsi', 'iscsidirect'].includes(type) ? false : undefined;
 }
 
+/** A volume as its storage lists it. */
+export interface VolumeRow {
+  volid: string;
+  content?: string;
+  /** Bytes. */
+  size?: number;
+  /** Epoch seconds. */
+  ctime?: number;
+  vmid?: number | string;
+  parent?: string | null;
+  protected?: number | boolean;
+  /** These three of a backup. */
+  notes?: string;
+  subtype?: string;
+  verification?: { state?: string };
+}
+
+type VolumeFilter = { content?: string; vmid?: number };
+
+/** The volumes on a storage as Proxmox lists them: `GET /nodes/{node}/storage/{storage}/content`. */
+export function volumeRows(api: ProxmoxReader, node: string, storage: string, filter: VolumeFilter = {}): Promise<VolumeRow[]> {
+  return api.get<VolumeRow[]>(path`/nodes/${node}/storage/${storage}/content`, filter);
+}
+
 export interface Volume {
   volid: string;
   /** `images`, `rootdir`, `iso`, `import`, `backup`, `vztmpl`, `snippets` */
@@ -82,15 +106,8 @@ export interface Volume {
  * Volumes on a storage: `GET /nodes/{node}/storage/{storage}/content`. Proxmox silently omits disks of guests
  * that the token may not configure. The filter by VMID does not apply to `import`.
  */
-export async function listVolumes(
-  api: ProxmoxReader,
-  node: string,
-  storage: string,
-  filter: { content?: string; vmid?: number } = {},
-): Promise<Volume[]> {
-  const rows = await api.get<
-    { volid: string; content?: string; size?: number; vmid?: number | string; parent?: string | null; ctime?: number }[]
-  >(path`/nodes/${node}/storage/${storage}/content`, filter);
+export async function listVolumes(api: ProxmoxReader, node: string, storage: string, filter?: VolumeFilter): Promise<Volume[]> {
+  const rows = await volumeRows(api, node, storage, filter);
   return rows
     .map((r) => ({
       volid: r.volid,

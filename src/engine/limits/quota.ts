@@ -4,7 +4,7 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
-import { isDisk } from '../../proxmox/storage.ts';
+import { isDisk, volumeRows } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/schema.ts';
 
 /** The input of the count: without the guest that is planned, and only reservations that came before ours. */
@@ -80,14 +80,10 @@ export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>>
   const once = new Map(storages.map((s) => [s.shared ? s.storage : `${s.node}/${s.storage}`, s]));
   const lists = await Promise.all(
     [...once.values()].map((s) =>
-      api
-        .get<{ vmid?: number | string; size?: number; content?: string }[]>(
-          `/nodes/${encodeURIComponent(s.node)}/storage/${encodeURIComponent(s.storage)}/content`,
-        )
-        .catch((thrown) => {
-          if (s.status === 'available') throw thrown;
-          return [];
-        }),
+      volumeRows(api, s.node, s.storage).catch((thrown) => {
+        if (s.status === 'available') throw thrown;
+        return [];
+      }),
     ),
   );
   const sums = new Map<number, number>();

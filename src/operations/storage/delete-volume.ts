@@ -11,12 +11,12 @@ import { readBackups } from '../../proxmox/backups.ts';
 import { backupOwner } from '../../proxmox/guest/disks.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
-import { isDisk, listVolumes, storageOf } from '../../proxmox/storage.ts';
+import { isDisk, listVolumes, storageOf, type VolumeRow } from '../../proxmox/storage.ts';
 import { defineOperation } from '../define.ts';
 import { bothReads } from '../vm/lib/api.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
 import { nodeName, volumeId } from '../vm/lib/schemas.ts';
-import { type FoundVolume, findVolume, type VolumeRow } from './lib/find-volume.ts';
+import { type FoundVolume, findVolume } from './lib/find-volume.ts';
 import { refuseReferred } from './lib/references.ts';
 
 const DELETE_SECONDS = 1_800;

@@ -5,22 +5,8 @@ import { failMissing, missingPrivileges } from '../../../proxmox/access/privileg
 import { backupRights } from '../../../proxmox/access/visibility.ts';
 import { type Need, need } from '../../../proxmox/contract/need.ts';
 import { backupOwner } from '../../../proxmox/guest/disks.ts';
-import { path } from '../../../proxmox/guest/encode.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
-import { listStorages, storageOf } from '../../../proxmox/storage.ts';
-
-/** A volume as its storage lists it. */
-export interface VolumeRow {
-  volid: string;
-  content?: string;
-  /** Bytes. */
-  size?: number;
-  /** Epoch seconds. */
-  ctime?: number;
-  vmid?: number | string;
-  parent?: string | null;
-  protected?: number | boolean;
-}
+import { listStorages, storageOf, type VolumeRow, volumeRows } from '../../../proxmox/storage.ts';
 
 export type FoundVolume = Awaited<ReturnType<typeof findVolume>>;
 
@@ -36,7 +22,7 @@ export async function findVolume(api: ProxmoxReader, volid: string, wanted: stri
   for (const { node, online } of await listNodes(api)) {
     const storage = online ? (await listStorages(api, node)).find((one) => one.storage === name && one.usable) : undefined;
     if (!storage || (storage.shared && found.length > 0 && node !== wanted)) continue;
-    const rows = await api.get<VolumeRow[]>(path`/nodes/${node}/storage/${name}/content`);
+    const rows = await volumeRows(api, node, name);
     looked.push(node);
     const row = rows.find((one) => one.volid === volid);
     if (row) found.push({ node, row, rows, shared: storage.shared });
