@@ -173,7 +173,7 @@ describe('a blocker of a move is reported before anything is sent', () => {
     const rule = { type: 'resource-affinity', affinity: 'positive', resources: 'vm:106,vm:102' };
     await asOperator('POST', '/cluster/ha/rules', { rule: 'together', ...rule });
     const error = await refusal({ vmids: [102, 106] });
-    expect(error.details?.refused).toMatchObject([{ vmid: 102, hint: 'First do what is said about 106.' }, { vmid: 106 }]);
+    expect(error.details?.refused).toMatchObject([{ vmid: 102, hint: 'First follow the hint for 106.' }, { vmid: 106 }]);
   });
 
   it('an HA rule, and the guests that one would move along', async () => {

@@ -18,7 +18,7 @@ export interface FilterChange {
 export interface Decision {
   /** For every address on the other side: all let through, all kept out, or that depends on more than the rules say. */
   is: 'open' | 'closed' | 'unsure';
-  /** All that could decide: equal texts decide alike. */
+  /** Everything that could decide, as text: equal texts decide alike. */
   because: string;
 }
 

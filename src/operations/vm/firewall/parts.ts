@@ -29,7 +29,7 @@ interface Note {
   undo: string;
 }
 
-/** One change, for the plan's text, its proof and the way back. */
+/** Adds one change: its text, its proof and its undo. */
 export function note(out: Part, { proof, text, undo }: Note): void {
   if (proof) out.expected.push(proof);
   out.texts.push(text);

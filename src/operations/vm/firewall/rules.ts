@@ -9,7 +9,7 @@ import { change, type Draft } from './draft.ts';
 import { listed, note, type Part } from './parts.ts';
 import { changedRule, checkedRule, type Names, type RuleInput } from './rule-input.ts';
 
-/** A rule in the list, which stays the same one wherever it stands and however it is changed. */
+/** A rule of the list. It keeps its identity when it is moved or changed. */
 interface Item {
   rule: Rule;
 }
@@ -75,7 +75,7 @@ function unknownRule(key: string, keys: readonly string[], of: string): never {
   });
 }
 
-/** A rule that is to stand elsewhere is off until it stands there. */
+/** A rule that gets a place of its own is off until it is there. */
 async function added(rules: Rules, input: RuleInput, goal: Item | 'last' | undefined): Promise<Item | undefined> {
   if (input.remove) fail('invalid_arguments', 'The entry in rules that removes a rule needs rule, its key.');
   const { out, items, guest, names } = rules;
@@ -97,7 +97,7 @@ async function added(rules: Rules, input: RuleInput, goal: Item | 'last' | undef
   return item;
 }
 
-/** "Already so" for a rule that is on; one that is off is the caller's to switch on. */
+/** A rule that exists is named among the choices. The caller decides about one that is switched otherwise. */
 function existing({ items, of, out }: Rules, rule: Rule, at: number): undefined {
   const key = ruleKeys(items.map((one) => one.rule))[at];
   const there = items[at]?.rule ?? {};
@@ -126,7 +126,7 @@ function edit(rules: Rules, item: Item, next: Rule, quietly?: 'quietly'): boolea
   return true;
 }
 
-/** Proxmox puts it before the rule that stands at `moveto`; behind all others where none stands there. */
+/** Proxmox puts it before the rule at position `moveto`, or last where no rule has that position. */
 function move(rules: Rules, item: Item, goal: Item | 'last', quietly?: 'quietly'): boolean {
   const { items, out, of } = rules;
   const pos = items.indexOf(item);
@@ -149,7 +149,7 @@ function drop(rules: Rules, item: Item): Condition {
   const next = items.filter((one) => one !== item);
   const text = ruleText(item.rule);
   const isDouble = next.some(({ rule }) => JSON.stringify(fieldsOf(rule)) === JSON.stringify(fieldsOf(item.rule)));
-  // Of equal rules only their number tells.
+  // Of equal rules only the number shows that one is gone.
   const row: Record<string, string | null> = isDouble ? { pos: String(next.length) } : fieldsOf(item.rule);
   const proof = listed(draft.path, row, 'absent', `the rule ${text} of ${of} is gone`);
   request(rules, { method: 'DELETE', pos, params: {}, purpose: `remove a rule of ${of}: ${text}`, proof }, next);

@@ -4,7 +4,7 @@ import { networksOf } from '../../../proxmox/guest/disks.ts';
 import { label, type Target } from '../lib/target.ts';
 import { decisionOn, type FilterChange } from './decision.ts';
 
-/** Names all that keeps the rules from acting, and what the change closes. */
+/** Names everything that keeps the rules from acting, and the connections that the change closes. */
 export async function firewallWarnings(api: ProxmoxReader, { guest }: Target, { before, after }: FilterChange): Promise<string[]> {
   const of = label(guest);
   return [

@@ -12,14 +12,14 @@ import type { InsideAnswer } from './inside.ts';
 /** An approver reads all that is written: this many lines and characters of each are shown. */
 const MAX_LINES = 100;
 const MAX_LINE = 200;
-/** The most that Proxmox takes, in characters of base64. */
+/** Proxmox's limit, in characters of base64. */
 const MAX_ENCODED = 61_440;
 /** Bytes that are read; an answer shows fewer. */
 const MOST_READ = 16_384;
-/** The time (ms) after a run in which its file is read: a later look at the run would be another read, which no approval covers. */
+/** Time (ms) after a run within which its file is read: a later read is not covered by the approval. */
 const READ_WITHIN_MS = 120_000;
 
-/** @throws invalid_arguments: the policy allows whole paths, so a path has one form alone */
+/** @throws invalid_arguments: the policy lists whole paths, so each path must have a single form */
 export function refusePath(file: string): void {
   if (isWholePath(file)) return;
   fail('invalid_arguments', `file ${plainText(file, 100)} is not the whole path of a file.`, {
@@ -55,7 +55,7 @@ function base64(text: string): string {
   return Buffer.from(text, 'utf8').toString('base64');
 }
 
-/** A plan for reading sends nothing that the engine could check. @throws permission_denied before a human is asked */
+/** A plan that reads has no request that the engine could check. @throws permission_denied before a human is asked */
 export async function checkReadRight(api: ProxmoxReader, agent: string): Promise<void> {
   const { major } = await api.version();
   const known = { major, config: async () => ({}), backup: async () => ({}) };

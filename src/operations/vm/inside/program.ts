@@ -4,7 +4,7 @@ import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { fencedOutput } from '../../../core/text/text.ts';
 import type { InsideAnswer } from './inside.ts';
 
-/** How often and how long (ms) the end of the program is waited for. */
+/** Number of looks for the end of the program, and the pause (ms) between them. */
 const LOOKS = { times: 40, pauseMs: 500 };
 
 /** Whether the policy allows the program: each argument is the same or `*`. */
@@ -20,9 +20,9 @@ interface Ended {
   'err-data'?: string;
 }
 
-/** @param path …/agent @param pid as the agent told it */
+/** @param path …/agent @param pid as the agent returned it */
 export async function endOf(api: ProxmoxReader, path: string, pid: number | undefined): Promise<InsideAnswer> {
-  if (pid === undefined) return { notice: 'the agent told no process id, so the outcome of the program is unknown' };
+  if (pid === undefined) return { notice: 'the agent returned no process id, so the outcome of the program is unknown' };
   for (let look = 1; look <= LOOKS.times; look++) {
     const seen = await api.get<Ended>(`${path}/exec-status`, { pid }).catch((thrown: unknown) => asError(thrown));
     if (seen instanceof Error) return { notice: `the outcome of the program cannot be read: ${seen.message}` };

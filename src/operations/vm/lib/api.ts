@@ -34,7 +34,7 @@ export const FIREWALL_NAMES: readonly ApiRead[] = bothReads(
 /** The backups on all storages. */
 export const BACKUP_READS: readonly ApiRead[] = ['GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'];
 
-/** The parts of a guest that are shown where they are asked for. */
+/** The parts of a guest that are shown on request. */
 export const DETAIL_READS: readonly ApiRead[] = [
   ...FIREWALL_READS,
   ...FIREWALL_NAMES.filter((name) => !name.endsWith('/refs')),

@@ -43,7 +43,7 @@ export function taskType({ type }: GuestAt, verb: string): string {
 interface ConfigChange {
   id: string;
   params: Params;
-  /** Of the configuration that was read: Proxmox refuses a change of another one. Undefined where it told none. */
+  /** Of the configuration that was read: Proxmox refuses a change of another one. Undefined where the answer has none. */
   digest: ParamValue | undefined;
   purpose: string;
   /** Absent where nothing of it can be read back. */

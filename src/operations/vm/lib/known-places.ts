@@ -4,7 +4,7 @@ import { hasInside } from '../../../proxmox/guest/addresses.ts';
 import { type Guest, type GuestRow, locate } from '../../../proxmox/guest/guests.ts';
 import { forgetPlaces, keepPlace, type Place, placeOf } from '../../../proxmox/guest/places.ts';
 
-/** How long (ms) pool and HA state of a guest count as known without another look at the cluster. */
+/** Age (ms) up to which the pool and HA state of a guest are used without another read of the cluster's list. */
 const FACTS_MS = 120_000;
 
 /**
@@ -24,7 +24,7 @@ export async function atKnownPlace<T extends { guest: Guest; running: boolean }>
     const key = found.guest.identity.key;
     if (seen?.key === undefined || seen.key === key) return kept(api, found, seen as Place);
   }
-  // Another guest has the VMID: what its row said was about the former one.
+  // Another guest has the VMID: the row is about the former one.
   const row = await locate(api, vmid);
   const same = found && row.node === found.guest.at.node && row.type === found.guest.at.type;
   return kept(api, same ? found : await read({ row }), { row, listedAt: Date.now() });

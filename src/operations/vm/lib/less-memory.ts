@@ -23,7 +23,7 @@ const HEADROOM = 1.1;
 /** MiB below which most systems in a VM do not boot. */
 const SMALL_VM = 256;
 
-/** The memory that a running guest loses at once; undefined when it keeps what it uses, with some room. */
+/** The warning about memory that a running guest loses at once; undefined when it keeps the memory in use plus the headroom. */
 export function takenFromRunning(target: Target, wanted: Wanted): string | undefined {
   const { status, guest } = target;
   if (!target.running) return undefined;
@@ -39,7 +39,7 @@ export function takenFromRunning(target: Target, wanted: Wanted): string | undef
   return `${taken} ${wanted[taken]} MiB takes effect at once and is less than the ${Math.ceil(usedMib)} MiB that the running guest uses plus 10 %`;
 }
 
-/** Says so when the guest is left with so little memory that it may not boot or work; the next start shows it at the latest. */
+/** The warning about so little memory that the guest may not boot or work; undefined when enough is left. */
 export function shrinksTooFar(guest: Guest, memory: number | undefined): string | undefined {
   const now = memoryOf(guest.config);
   if (memory === undefined || memory >= now) return undefined;
@@ -47,7 +47,7 @@ export function shrinksTooFar(guest: Guest, memory: number | undefined): string 
   const had = Math.max(now, memoryOf(guest.live));
   const tooSmall = guest.at.type === 'qemu' && had > SMALL_VM && memory < SMALL_VM;
   if (memory >= had / 4 && !tooSmall) return undefined;
-  // A caller who thinks in GiB asks for 16.
+  // A caller that thinks in GiB writes 16.
   const meant = memory <= SMALL_VM ? `; ${memory} GiB would be ${memory * 1024}` : '';
   return `memory falls from ${had} MiB to ${memory} MiB, ${tooSmall ? 'with which most systems do not boot' : 'less than a quarter'}${meant}`;
 }

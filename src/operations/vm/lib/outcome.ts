@@ -29,7 +29,7 @@ function taskWarnings(step: RunRecord['steps'][number]): string[] {
 
 /** Proxmox reported success, but the guest's state differs. */
 function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
-  return unmet.map((condition) => `all steps ended well, yet it is not so that ${condition}: look at it with get_vm`);
+  return unmet.map((condition) => `all steps ended well, but this does not hold: ${condition}. Look with get_vm`);
 }
 
 /** The part of a plan for a guest that is already as requested: it sends nothing. */
@@ -44,7 +44,7 @@ function alreadyOf(run: RunRecord): { already?: true } {
   return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
 }
 
-/** The guest's state now. It may be gone by the time the report is requested: then what the run made of it, or `unknown`. */
+/** The guest's state now. A guest that is gone by now has the state that the run gave it, or `unknown`. */
 export async function statusNow(api: ProxmoxReader, at: GuestAt, { plan }: Pick<RunRecord, 'plan'>): Promise<string> {
   const made = plan.after?.status;
   return readStatus(api, at).then(stateOf, () => (typeof made === 'string' ? made : 'unknown'));
@@ -57,12 +57,12 @@ export function isHalted({ status, detail }: GuestStatus): boolean {
   return status === 'running' && HALTED.includes(detail);
 }
 
-/** A guest that is halted is told from one that runs. */
+/** The guest's state; a halted guest does not count as running. */
 export function stateOf(status: GuestStatus): string {
   return isHalted(status) ? status.detail : status.status;
 }
 
-/** Where the run's guest is: the plan's target, or the new guest. */
+/** The place of the run's guest: of the plan's target, or of the new guest. */
 export function placeOf(run: RunRecord): GuestAt & { name: string } {
   const { target, demand, node, after, expected } = run.plan;
   if (target) return { vmid: target.vmid, type: target.type, node: target.node, name: plainText(target.name, 80) };

@@ -9,7 +9,7 @@ export const oneOrSeveral = {
   vmids: z.array(vmid).min(1).max(50).optional().describe('Several under one approval'),
 };
 
-/** Half a character, which is sent as another one, and what turns the direction of writing: a reader of the plan sees another text. */
+/** Half a character, which is sent as another one, and marks that reverse the text: a reader of the plan would see another text. */
 const misleads = (text: string) => !isWellFormed(text) || /[\u202a-\u202e\u2066-\u2069]/u.test(text);
 const isWellFormed = (text: string) => !/\p{Cs}/u.test(text);
 

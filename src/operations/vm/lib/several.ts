@@ -68,7 +68,7 @@ async function planEach(vmids: readonly number[], done: string, plan: (vmid: num
   });
 }
 
-/** Several guests in one plan. Those that are already as requested are left out, and the plan says so. */
+/** Several guests in one plan. Those that are already as requested are left out and named among the choices. */
 function together(plans: Plan[], { verb, already = 'nothing has to be done', stopsAtFailure, undo }: Words): Plan {
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
@@ -77,7 +77,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
   const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
   return {
     ...first,
-    // Each guest's own are told by its sides.
+    // The sides of each guest show its own.
     changes: [],
     before: byGuest(open, 'before'),
     after: byGuest(open, 'after'),
@@ -101,7 +101,7 @@ export function allSo(plans: readonly Plan[], summary: string): Plan {
   return { ...one, summary, existing: { ...one.existing, guests: plans.map(({ existing = {} }) => existing) } };
 }
 
-/** Others are changed before it, which may take so long that it is another guest by then. A plan that only waits is sent nothing. */
+/** Changes of the others may take so long that the VMID is another guest's by then. A plan that only waits sends nothing. */
 function checkedFirst({ target, steps }: Plan): Step[] {
   return target && steps.some(({ kind }) => kind === 'request') ? [stillItself(target), ...steps] : steps;
 }

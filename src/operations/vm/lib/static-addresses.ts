@@ -8,7 +8,7 @@ import type { OperationContext } from '../../define.ts';
 
 /** Above this many guests their configurations cost too many requests for a warning. */
 const COMPARE_WITH = 50;
-/** Running guests whose inside is asked for its addresses, and for how long (ms). */
+/** Running guests whose agents are asked for addresses, and the time (ms) for an answer. */
 const ASK_INSIDE = 10;
 const INSIDE_MS = 2_000;
 
@@ -34,7 +34,7 @@ export function staticIn(key: string, text: string): StaticAddress[] {
   });
 }
 
-/** Warnings about addresses that no look at other guests needs. */
+/** Warnings about the addresses themselves, which need no read of other guests. */
 export function addressWarnings(wanted: readonly StaticAddress[]): string[] {
   return [...wanted.flatMap(outOfReach), ...wanted.flatMap(unusable), ...twice(wanted)];
 }
@@ -72,9 +72,9 @@ function twice(addresses: readonly StaticAddress[]): string[] {
 }
 
 /**
- * Addresses that another guest already has, or uses as its gateway. Compared are the configurations of up to 50 visible guests, and what the
- * insides of up to 10 running ones tell.
- * @param guests all that are visible; without any fixed address none of them is asked
+ * Addresses that another guest already has, or uses as its gateway. It compares the configurations of up to 50 visible guests, and the
+ * addresses that the agents of up to 10 running ones report.
+ * @param guests all that are visible; without any fixed address none of them is read
  * @param own the guest that is changed
  */
 export async function addressesInUse(
@@ -89,7 +89,7 @@ export async function addressesInUse(
   const running = others.filter(({ status }) => status === 'running').slice(0, ASK_INSIDE);
   const used = await Promise.all(running.map((guest) => usedBy(api, guest, wanted)));
   const configured = found.flat();
-  // A guest that is configured with an address most often uses it, too: that is said once.
+  // A guest mostly uses the address that it is configured with, so one warning suffices.
   return configured.length > 0 ? configured : used.flat();
 }
 
@@ -113,7 +113,7 @@ async function usedBy(api: OperationContext['api'], guest: GuestRow, wanted: rea
     .map(({ key, address }) => `${key}: ${labelOf(guest)} uses ${address} now: ${TWICE}`);
 }
 
-/** An inside that does not answer is not worth a wait: it is asked for a warning. */
+/** The addresses only serve a warning, so an agent that does not answer is not waited for. */
 async function addressesNow(api: OperationContext['api'], guest: GuestRow): Promise<string[]> {
   const signal = AbortSignal.timeout(INSIDE_MS);
   const soon = { get: <T>(path: string, params?: Record<string, string | number>) => api.get<T>(path, params, { signal }) };

@@ -17,7 +17,7 @@ import {
 import { readSnapshots, type Snapshots } from '../../../proxmox/guest/snapshots.ts';
 import { atItsPlace } from './known-places.ts';
 
-/** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
+/** The facts that a plan about an existing guest needs. They are read afresh, because guests move and change. */
 export interface Target {
   row: GuestRow;
   guest: Guest;
@@ -37,12 +37,12 @@ async function readAt(api: ProxmoxReader, row: GuestRow): Promise<Omit<Target, '
   return { guest, snapshots, status, running: status.status === 'running' };
 }
 
-/** The part of a target that the guest itself tells, which is enough for a start. Its pool is known only where the cluster was asked for it. */
+/** A target without the cluster's list, which is enough for a start. Its pool is known only where the list was read. */
 type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
 
 /**
- * A target read where it was last seen, for changes that need nothing of the cluster's list: a known guest costs the same in a fleet of any
- * size. A guest that moved is looked for.
+ * Reads a target at its last known place, for changes that need nothing of the cluster's list: its cost does not grow with the fleet.
+ * A guest that moved is looked up in the list.
  * @throws guest_not_found
  */
 export function readNearTarget(api: ProxmoxReader, vmid: number): Promise<NearTarget> {
@@ -85,7 +85,7 @@ export function refuseTemplate(guest: Guest, what: string): void {
     });
 }
 
-/** Effects at the guest's next stop and start besides the requested one. */
+/** The changes that the guest's next stop and start apply besides the requested one. */
 export function pendingWarnings(guest: Guest): string[] {
   return guest.pending.length === 0 ? [] : [`pending changes take effect with the next stop and start: ${pendingText(guest.pending)}`];
 }

@@ -6,7 +6,7 @@ import { type Disk, disksOf } from '../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { isDisk, listStorages, listVolumes, takesDisks, type Volume } from '../../../proxmox/storage.ts';
 
-/** A volume, with its size in GiB where the configuration or the storage tells it. */
+/** A volume, with its size in GiB where the configuration or the storage states it. */
 interface Sized {
   volid: string;
   sizeGib?: number;
@@ -25,7 +25,7 @@ interface OwnVolumes {
   /** A storage does not show all volumes of the guest to this token, so there may be more than `extra` names. */
   partly: boolean;
   backups: Backups;
-  /** VMIDs of linked clones that stand on the guest's disks, as far as they are visible. */
+  /** VMIDs of linked clones that depend on the guest's disks, as far as they are visible. */
   clones: number[];
 }
 
@@ -46,7 +46,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
   const sizes = new Map(mine.map((v) => [nameOf(v.volid), v.sizeGib]));
   const sized = ({ volid, sizeGib = sizes.get(nameOf(volid)) }: Sized): Sized => ({ volid, ...defined({ sizeGib }) });
   const named = namedBy(guest);
-  // A plugin may name volumes in its own way; then the storage tells whose they are.
+  // A plugin may have names of its own; then the storage's list states the owner.
   const owned = (d: Disk) => d.media !== 'cdrom' && (d.owner === at.vmid || (d.owner === undefined && sizes.has(nameOf(d.volid))));
   const saved = mine.filter((v) => isDisk(v) && snapshots.includes(SAVED_MEMORY.exec(v.volid)?.[1] ?? ''));
   const freed: Sized[] = [...named.filter(owned), ...saved];

@@ -33,8 +33,8 @@ export function unitsOf(movers: readonly Mover[]): Unit[] {
 }
 
 /**
- * The node of whose memory the least is assigned to running guests, then of whose CPUs. What is in use now only rules a node out: it changes from
- * moment to moment, and the plan made at an approval must choose the same node.
+ * The node with the smallest part of its memory assigned to running guests, then of its CPUs. Present use only rules a node out: it changes all
+ * the time, and the plan that is made again at an approval must choose the same node.
  */
 export function choose(unit: Unit, places: readonly Place[], question: Question, taken: Taken): Chosen | { refused: Refused } {
   const refused = new Map<string, string[]>();

@@ -10,7 +10,7 @@ import { factsOf, label, pendingText } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
 import { tenths } from './places.ts';
 
-/** Longest copy of disks that is waited for. */
+/** How long (s) the copy of disks may take before a run calls its outcome unknown. */
 const COPY_SECONDS = 24 * 3600;
 /** The HA manager acts on its next round, and a live migration takes as long as the memory is busy. */
 const HA_SECONDS = 3600;
@@ -33,7 +33,7 @@ export interface Moving {
   storage: string | undefined;
   /** HA moves it with this guest, so it has no request of its own. */
   with?: Mover;
-  /** Chosen for the caller: the reason. */
+  /** The reason for a node that was chosen for the caller. */
   choice?: string;
 }
 

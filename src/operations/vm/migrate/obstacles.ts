@@ -17,11 +17,11 @@ interface Around {
   replications: readonly Replication[];
   /** The local disks go to a storage of another name. */
   mapped: boolean;
-  /** Bases on this node that linked clones stand on. */
+  /** Bases on this node on which linked clones depend. */
   used: ReadonlySet<string>;
 }
 
-/** Everything that Proxmox refuses whatever the other node is, most of it only in the task, after the request was accepted. */
+/** Everything that Proxmox refuses for every other node, mostly only in the task, after it accepted the request. */
 export function obstaclesOf(mover: Mover, around: Around): Obstacle[] {
   return present(
     ...deviceObstacles(mover),
@@ -96,7 +96,7 @@ function copyObstacles({ target, how }: Mover, { volid, storage, snapshots }: Co
       why: `${name} is a linked clone of a disk on ${at.node}`,
       hint: 'Move the disk to another storage first, which makes it a full copy.',
     },
-    used.has(volid) && { why: `linked clones stand on ${name}`, hint: 'Leave the template where its clones are.' },
+    used.has(volid) && { why: `linked clones depend on ${name}`, hint: 'Leave the template where its clones are.' },
     snapshots.length > 0 &&
       !goesWithSnapshots(at.type, how, type, volid) && {
         why: `${name} has snapshots (${listed(snapshots)}) that cannot be copied`,
@@ -105,7 +105,7 @@ function copyObstacles({ target, how }: Mover, { volid, storage, snapshots }: Co
   );
 }
 
-/** Of an unknown type of storage Proxmox says it in the task. */
+/** For an unknown type of storage Proxmox decides in the task. */
 function goesWithSnapshots(kind: 'qemu' | 'lxc', how: Mover['how'], type: string | undefined, volid: string): boolean {
   if (how === 'live') return false;
   if (type === undefined || type === 'zfspool') return true;

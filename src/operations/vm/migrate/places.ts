@@ -28,10 +28,10 @@ export async function readPlace(
   return { node, storages, bridges, assigned: { memory: sum((row) => row.memoryMib), cpus: sum((row) => row.cpus) } };
 }
 
-/** Takings of guests of the same plan: memory (MiB) by node, space (GiB) by storage as `placeOn` names it. */
+/** Resources that guests of the same plan take: memory (MiB) by node, space (GiB) by storage as `placeOn` names it. */
 export type Taken = ReadonlyMap<string, number>;
 
-/** The facts that every guest of a plan is held against. */
+/** The facts against which every guest of a plan is checked. */
 export interface Question extends Pick<OperationContext, 'reservedGib'> {
   /** For local disks; else a storage of the same name. */
   storage: string | undefined;
@@ -67,9 +67,9 @@ function missingStorages({ known, copied, shared }: Mover, { node, storages }: P
     const row = storages.find((one) => one.storage === name);
     return row ? !row.usable : isSeen(name);
   });
-  // Proxmox itself tells of a VM what its disks lack, as if no other storage was named.
-  const told = (known.refused[node.node]?.storages ?? []).filter((name) => storage === undefined || shared.includes(name));
-  return [...new Set([...told, ...absent])];
+  // Proxmox names the storages that a VM's disks lack, as if the caller named no other storage.
+  const named = (known.refused[node.node]?.storages ?? []).filter((name) => storage === undefined || shared.includes(name));
+  return [...new Set([...named, ...absent])];
 }
 
 function spaceReasons({ target, copied }: Mover, { node, storages }: Place, { reservedGib, storage }: Question, taken: Taken): string[] {

@@ -62,7 +62,7 @@ function isHeld(mover: Mover, { homes, replications, used }: Survey, { storage }
   return true;
 }
 
-/** A rule of HA moves guests along that a plan does not name, and that must not happen. */
+/** Refuses guests with which an HA rule would move others that the plan does not name. */
 function withoutTorn(movers: readonly Mover[], moves: Moves): Mover[] {
   const { refused } = moves;
   const isLeft = (mover: Mover) => alongOf(mover).some((vmid) => !movers.some((other) => vmidOf(other) === vmid));
@@ -71,7 +71,7 @@ function withoutTorn(movers: readonly Mover[], moves: Moves): Mover[] {
   for (const mover of torn) {
     const along = alongOf(mover);
     const held = along.filter((vmid) => refused.has(vmid));
-    const hint = held.length > 0 ? `First do what is said about ${held.join(', ')}.` : `Name ${along.join(', ')} in vmids too.`;
+    const hint = held.length > 0 ? `First follow the hint for ${held.join(', ')}.` : `Name ${along.join(', ')} in vmids too.`;
     refused.set(vmidOf(mover), cannotMove(mover, [`an HA rule moves ${along.join(', ')} along with it`], hint));
   }
   const others = movers.filter((mover) => !torn.includes(mover));
@@ -110,7 +110,7 @@ function choiceOf({ node }: Place): string {
   return `${node.node} (${why})`;
 }
 
-/** More of its memory in use than this (percent) is said. */
+/** Percentage of memory in use above which a warning names the node. */
 const FULL_PERCENT = 90;
 
 function capacityOf(places: readonly Place[], taken: Taken): Moves['capacity'] {

@@ -24,7 +24,7 @@ export interface Survey {
   /** The nodes that may take them. */
   goals: Place[];
   replications: Replication[];
-  /** Volumes of templates that linked clones stand on. */
+  /** Volumes of templates on which linked clones depend. */
   used: ReadonlySet<string>;
 }
 
@@ -73,7 +73,7 @@ function remembering<T>(ask: (name: string) => Promise<T>): (name: string) => Pr
   };
 }
 
-/** By the file names of bases: Proxmox tells them as `../9000/base-9000-disk-0.qcow2` or `base-9000-disk-0@__base__`. */
+/** By the file names of bases: Proxmox lists them as `../9000/base-9000-disk-0.qcow2` or `base-9000-disk-0@__base__`. */
 async function usedOf(api: OperationContext['api'], { target, copied }: Mover): Promise<string[]> {
   const { node, vmid } = target.guest.at;
   const storages = [...new Set(copied.map(({ storage }) => storage))];

@@ -3,13 +3,13 @@ import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import type { GuestAt } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 
-/** The first boot of an image takes a minute or two; most of what is longer never comes. */
+/** The first boot of an image takes a minute or two; a later address mostly never comes. */
 const ADDRESS_SECONDS = 600;
 
 /** Since 9.0 the first two; before it VM.Monitor. */
 const AGENT_PRIVILEGES = ['VM.GuestAgent.Audit', 'VM.GuestAgent.Unrestricted', 'VM.Monitor'];
 
-/** The wait until the new guest's own agent tells an address; where it cannot tell one, why, as a warning. */
+/** The wait until the agent of the new guest reports an address, or a warning why it cannot. */
 export async function addressWait(
   { api }: Pick<OperationContext, 'api'>,
   { at, name, pool, agent }: { at: GuestAt; name: string; pool: string | undefined; agent: boolean },

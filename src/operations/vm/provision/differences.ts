@@ -18,12 +18,12 @@ export type Asked = { [K in keyof NewGuestArgs]?: NewGuestArgs[K] | undefined };
 export interface Compared {
   row: GuestRow;
   guest: Guest;
-  /** Ours that created it: Proxmox does not keep what a disk was made from. */
+  /** This server's run that created it: Proxmox does not keep the source of a disk. */
   run: RunRecord | undefined;
 }
 
 /**
- * The differences of an existing guest from the request. Everything stated is compared; what cannot be told is named as such, so
+ * The differences of an existing guest from the request. Every given value is compared, and one that cannot be compared is named, so
  * that an empty list means the same guest.
  */
 export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row, guest, run }: Compared, asked: Asked): Promise<string[]> {

@@ -34,7 +34,7 @@ export interface Existing {
 }
 
 /**
- * The guest that a create or clone asks for, if it is there already: same name (whatever its case) or same VMID.
+ * The existing guest with the name (in any case) or the VMID that a create or clone requests.
  * @throws conflict when what is there cannot be what was requested
  */
 export async function findExisting(ctx: OperationContext, guests: readonly GuestRow[], wanted: Wanted): Promise<Existing | undefined> {

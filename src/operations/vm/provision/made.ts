@@ -53,11 +53,11 @@ function configuredIn({ steps }: Plan): JsonObject {
 
 const TO_DO = 'Look for the MAC in the DHCP leases of its network, or call get_vm once the guest agent runs in it';
 
-/** Its addresses as its agent tells them; where none is told, the MAC by which the network knows it. */
+/** The addresses that its agent reports; without any, the MAC by which the network knows it. */
 export async function addressNow(api: ProxmoxReader, at: GuestAt): Promise<JsonObject> {
   const guest = await readGuest(api, at).catch(() => undefined);
   if (!guest) return { ip_note: `it cannot be read now. ${TO_DO}` };
   const mac = networksOf(at.type, guest.live)[0]?.mac;
-  const { ip_addresses: ips = [], ip_note: note = 'its agent tells no address yet' } = await addressesOf(api, guest);
+  const { ip_addresses: ips = [], ip_note: note = 'its agent reports no address yet' } = await addressesOf(api, guest);
   return { ...defined({ mac }), ...(ips.length > 0 ? { ip_addresses: ips } : { ip_note: `${note}. ${TO_DO}` }) };
 }

@@ -11,7 +11,7 @@ interface NewGuest {
   /** Choices that were made for the caller. */
   choices: string[];
   demand(after: ResourceDemand['after']): ResourceDemand;
-  /** The parts of its plan that tell the way back. */
+  /** The parts of its plan that name its removal. */
   wayBack: Pick<Plan, 'undo' | 'cleanup'>;
 }
 

@@ -33,7 +33,7 @@ export function aloneIn(run: RunRecord, vmid: number): RunRecord {
   };
 }
 
-/** @returns undefined when the run left nothing that is not so by now */
+/** @returns undefined when nothing of the run is left to do */
 export async function findUnfinished(ctx: OperationContext, run: RunRecord): Promise<Unfinished | undefined> {
   if (run.status !== 'failed' && run.status !== 'unknown') return undefined;
   const done = new Set(run.steps.filter((s) => s.state === 'done').map((s) => s.id));

@@ -34,7 +34,7 @@ export const guestRow = z.object({
 export type GuestView = z.output<typeof guestRow>;
 
 /**
- * A guest as an answer shows it; what is not known, or not so of a stopped guest, is absent. Uptime is in seconds, disk the boot disk's size.
+ * A guest as an answer shows it; values that are unknown, or that a stopped guest does not have, are absent. Uptime is in seconds, disk the boot disk's size.
  * Written out, because every row of every list passes here and a spread for each field takes ten times as long.
  */
 export function guestView(g: GuestRow): GuestView {

@@ -25,7 +25,7 @@ interface Seen {
   snapshots: Snapshots;
 }
 
-/** The parts of a guest that are shown only where they are asked for. */
+/** The parts of a guest that are shown only on request. */
 export async function detailsOf(ctx: OperationContext, seen: Seen, fields: readonly Field[]): Promise<Record<string, unknown>> {
   const parts = await Promise.all([...new Set(fields)].map((field) => DETAILS[field](ctx, seen)));
   return Object.assign({}, ...parts);

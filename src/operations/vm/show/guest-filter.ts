@@ -22,7 +22,7 @@ export interface Filter {
 
 const SHOWN = 12;
 
-/** Each filter by itself, so that an empty list can say which one nothing fits. */
+/** One test for each filter, so that the reason for an empty list can name the filter that no guest passes. */
 const TESTS: Record<keyof Filter, (guest: GuestRow, wanted: string) => boolean> = {
   name: (g, name) => matches(g.name, name.includes('*') ? name : `*${name}*`),
   tag: (g, tag) => g.tags.some((one) => matches(one, tag)),

@@ -6,7 +6,7 @@ import type { OperationContext } from '../../define.ts';
 type Context = Pick<OperationContext, 'api' | 'tokenId' | 'defaults'>;
 
 /**
- * Tells an empty cluster from a token that sees nothing or little: Proxmox answers both with an empty list (`GET /access/permissions`).
+ * Distinguishes an empty cluster from a token that sees little or nothing: Proxmox answers both with an empty list (`GET /access/permissions`).
  * @returns undefined when the token may see every guest and there is none
  */
 export async function whyEmpty({ api, tokenId, defaults }: Context): Promise<string | undefined> {

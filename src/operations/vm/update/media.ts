@@ -44,8 +44,8 @@ async function isoOn({ api }: OperationContext, node: string, wanted: string): P
 }
 
 /**
- * Values of cloud-init. A guest reads them from its drive when it boots: Proxmox renews the drive at a start, and for a running guest here,
- * where the token may do that.
+ * Values of cloud-init, which a guest reads from its drive when it boots. Proxmox renews the drive at a start; the plan renews it for a
+ * running guest where the token may.
  */
 export async function cloudInitFacet(ctx: OperationContext, { guest, running }: Target, values: CloudInit): Promise<Facet> {
   const { at, config } = guest;
@@ -76,7 +76,7 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
       ...inUse,
     ),
     undo: keys.map((key) =>
-      key === 'cipassword' ? 'the password of before is unknown' : `${key} back to ${plainText(config[key] ?? 'unset', 80)}`,
+      key === 'cipassword' ? 'the former password is unknown' : `${key} back to ${plainText(config[key] ?? 'unset', 80)}`,
     ),
   });
 }

@@ -41,7 +41,7 @@ export async function nicsFacet(ctx: OperationContext, target: Target, nics: rea
   return { ...all, warnings: [...all.warnings, ...(await warningsOf(ctx, target, nics, all.set))] };
 }
 
-/** Warnings about the fixed addresses that this call gives; those that stay are not looked at. */
+/** Warnings about the fixed addresses that this call gives, not about those that stay. */
 async function warningsOf(ctx: OperationContext, { guest }: Target, nics: readonly Nic[], set: Facet['set']): Promise<string[]> {
   if (!nics.some(({ ip }) => ip !== undefined && ip !== 'dhcp')) return [];
   const addresses = Object.entries(set).flatMap(([slot, text]) => staticIn(slot, String(text)));

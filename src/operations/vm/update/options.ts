@@ -67,7 +67,7 @@ export function optionsFacet({ guest }: Target, args: OptionArgs, createdHere: b
       renames && { effect: 'disrupt', because: 'the guest was not created through this server and gets another name' },
     ),
     undo: keys.flatMap((key) =>
-      key === 'description' ? ['the notes of before are lost'] : [`${key} back to ${plainText(config[key] ?? 'unset', 60)}`],
+      key === 'description' ? ['the former notes are lost'] : [`${key} back to ${plainText(config[key] ?? 'unset', 60)}`],
     ),
   });
 }
@@ -87,7 +87,7 @@ function bootText(order: readonly string[], config: Record<string, string>): str
   const missing = order.filter((device) => config[device] === undefined);
   if (missing.length > 0) {
     const devices = Object.keys(config).filter((key) => /^(?:(?:ide|sata|scsi|virtio)\d+|net\d+)$/.test(key));
-    fail('not_possible', `Boot order: there is no ${missing.join(', ')}.`, { hint: `Devices: ${devices.join(', ')}.` });
+    fail('not_possible', `The guest has no ${missing.join(', ')} to boot from.`, { hint: `Devices: ${devices.join(', ')}.` });
   }
   return `order=${order.join(';')}`;
 }

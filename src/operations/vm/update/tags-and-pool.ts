@@ -14,7 +14,7 @@ interface PlaceArgs {
   pool?: string | undefined;
 }
 
-/** Tags are a set: the others stay. Tags and pools decide who may act on a guest, so those of another creator's guest are asked about. */
+/** Tags are a set: the others stay. Tags and pools decide who may act on a guest, so a guest of another creator needs an approval. */
 export async function tagsAndPoolFacet(
   ctx: OperationContext,
   { guest, row }: Target,

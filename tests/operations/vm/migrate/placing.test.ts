@@ -159,7 +159,7 @@ describe('what is refused', () => {
       parent: '9000/base-9000-disk-0.qcow2',
     };
     const of = { ...template, config: { name: 'base', template: 1, scsi0: `${base.volid},size=3G` } };
-    expect(await refused([of], {}, { volumes: [base, child] })).toContain('linked clones stand on files:9000/base-9000-disk-0.qcow2');
+    expect(await refused([of], {}, { volumes: [base, child] })).toContain('linked clones depend on files:9000/base-9000-disk-0.qcow2');
     expect((await move([of], { target_node: 'pve3' }, { volumes: [base] })).summary).toBe('Move base (9000) from pve to pve3 (offline)');
   });
 

@@ -19,7 +19,7 @@ export async function refuseUnusablePool(api: ProxmoxReader, pool: string | unde
   await requirePrivileges(api, `Making a guest in pool ${pool}`, [{ path: `/pool/${pool}`, anyOf: ['VM.Allocate'] }]);
 }
 
-/** `GET /pools?poolid=` is answered to every token, with names and states of all members: nothing of it goes further. */
+/** Every token gets an answer to `GET /pools?poolid=`, with names and states of all members, none of which is passed on. */
 async function poolExists(api: ProxmoxReader, pool: string): Promise<boolean> {
   try {
     await api.get('/pools', { poolid: pool });
@@ -27,7 +27,7 @@ async function poolExists(api: ProxmoxReader, pool: string): Promise<boolean> {
   } catch (thrown) {
     const { code } = asError(thrown);
     if (code === 'not_possible') return false;
-    // Older versions do not know the parameter, or ask for Pool.Audit: the request itself will tell.
+    // Older versions do not know the parameter, or ask for Pool.Audit: the request itself will show it.
     if (code === 'unsupported_version' || code === 'permission_denied' || code === 'invalid_arguments') return true;
     throw thrown;
   }

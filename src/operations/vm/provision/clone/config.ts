@@ -20,8 +20,8 @@ interface CloneConfig {
 }
 
 /**
- * The configuration set on a clone before it starts. Proxmox copies tags, notes, protection, onboot and all of cloud-init from the source: what the
- * clone inherits is named, and it starts life unprotected and not started with the node.
+ * The configuration set on a clone before it starts. Proxmox copies tags, notes, protection, onboot and cloud-init of the source. Warnings name
+ * what the clone inherits; protection and onboot are switched off.
  */
 export function cloneConfig(source: Guest, args: CloneArgs, version: ProxmoxVersion): CloneConfig {
   const { config } = source;

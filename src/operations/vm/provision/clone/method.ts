@@ -128,7 +128,7 @@ function linkedOrFull(
   if (request.full_clone === true) return { full: true, warnings: [] };
   if (obstacle) return { full: true, why: `full clone: ${obstacle}`, warnings: [] };
   if (request.full_clone === false) {
-    const doubt = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is for Proxmox to say`;
+    const doubt = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is unknown until Proxmox tries`;
     return { full: false, warnings: present(doubt) };
   }
   if (perhaps) return { full: true, why: `full clone: whether storage ${perhaps.storage} can hold linked clones is unknown`, warnings: [] };

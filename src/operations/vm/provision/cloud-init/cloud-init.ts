@@ -36,7 +36,7 @@ export const cloudInit = z
         ctx.addIssue({ code: 'custom', message: code === 'invalid_type' ? 'must be text' : message, path: [key] });
     }
   })
-  // A free-form map cannot be said in the strict schemas of several model providers.
+  // Strict schemas of several model providers cannot express a free-form map.
   .meta({ additionalProperties: false });
 export type CloudInit = z.output<typeof cloudInit>;
 
@@ -101,7 +101,7 @@ function checkAddress(key: string, value: string): void {
   }
 }
 
-/** An address without its key is not guessed at: Proxmox has no default key here, and the agent reads what was meant. */
+/** Suggests the key for an address without one: Proxmox has no default key here. */
 function meant(name: string, text: string): string {
   if (name !== '') return '';
   const version = ipVersion(text.split('/')[0] ?? '');

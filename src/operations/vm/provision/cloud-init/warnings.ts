@@ -5,7 +5,7 @@ import { addressWarnings, type StaticAddress, staticIn } from '../../lib/static-
 import { type CloudInit, ipconfigsOf } from './cloud-init.ts';
 
 /**
- * @param asked what this call says about cloud-init
+ * @param asked the values of this call
  * @param config the options that the guest will have
  */
 export function cloudInitWarnings(asked: CloudInit, config: Options | Params): string[] {

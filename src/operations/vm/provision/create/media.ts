@@ -60,7 +60,7 @@ const KINDS: Record<string, { is: string; parameter?: Parameter }> = {
   snippets: { is: 'a snippet' },
 };
 
-/** @throws invalid_arguments for a volume of another kind, which would be said to be missing */
+/** @throws invalid_arguments for a volume of another kind, which would be reported as missing */
 function refuseOther(volid: string, parameter: Parameter): void {
   const kind = KINDS[/:([a-z]+)\//.exec(volid)?.[1] ?? ''];
   if (kind === undefined || kind.parameter === parameter) return;

@@ -158,7 +158,7 @@ describe('linked clones', () => {
   test('on a type of storage that is not known are for Proxmox to refuse when requested, and full otherwise', async () => {
     const plan = await clone({ full_clone: false }, san('custom'));
     expect(requestsOf(plan)[0]?.params).toMatchObject({ full: false });
-    expect(plan.warnings.join()).toContain('storage san (custom) can hold linked clones is for Proxmox to say');
+    expect(plan.warnings.join()).toContain('storage san (custom) can hold linked clones is unknown until Proxmox tries');
     expect(requestsOf(await clone({}, san('custom')))[0]?.params).toMatchObject({ full: true });
     expect((await refusalOf(clone({ full_clone: false }, san('lvm')))).code).toBe('not_possible');
   });
