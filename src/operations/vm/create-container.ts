@@ -92,9 +92,8 @@ export const createContainer = defineOperation({
     const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start, tags } = args;
     const existing = await findExisting(ctx, guests, { name, vmid, type: 'lxc' });
     if (!existing) return planNew(ctx, args, guests);
-    return planForExisting(ctx, 'create_container', existing, {
-      args: { name, vmid, cores, memory, disk_gb, pool, node, start, tags },
-    });
+    const one = { name, vmid, cores, memory, disk_gb, pool, node, start, tags };
+    return planForExisting(ctx, 'create_container', existing, { args: one, call: args });
   },
   report: madeReport,
 });

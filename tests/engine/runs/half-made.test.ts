@@ -147,6 +147,18 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', start, start, start]);
   });
 
+  it('is finished by the same call when it is a container', async () => {
+    const container = { name: 'half-ct', disk_gb: 2, storage: 'local-lvm', start: true };
+    const { details, before } = await leave('create_container', container, 'POST', '/start$');
+    expect(await world.done('create_container', container)).toMatchObject({
+      created: true,
+      continues: details.unfinished.run_id,
+      vmid: details.vmid,
+      status: 'running',
+    });
+    expect(sent(before)).toEqual([`POST /nodes/pve/lxc/${details.vmid}/status/start`]);
+  });
+
   it('is left alone where the state is right by now', async () => {
     const { details, before } = await leave('create_vm', CREATE, 'POST', '/start$');
     await world.done('start_vm', { vmid: details.vmid });

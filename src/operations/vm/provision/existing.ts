@@ -99,8 +99,8 @@ async function withFresh(ctx: OperationContext, guests: readonly GuestRow[]): Pr
 interface Requested {
   /** Of this guest. */
   args: Asked & object;
-  /** The arguments of the whole call, as the engine stores them. Default: those of this guest. */
-  call?: object;
+  /** The arguments of the whole call, as the engine stores them. */
+  call: object;
 }
 
 /** The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest. */
@@ -108,7 +108,7 @@ export async function planForExisting(
   ctx: OperationContext,
   operation: string,
   existing: Existing,
-  { args, call = args }: Requested,
+  { args, call }: Requested,
 ): Promise<Plan> {
   const { row, guest } = existing;
   const madeBy = guest && (await ctx.madeBy(guest.identity));
