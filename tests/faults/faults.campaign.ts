@@ -21,7 +21,7 @@ const SLICE = Number(process.env.FAULTS_SLICE ?? 0);
 const SEED = Number(process.env.FAULTS_SEED ?? Math.floor(Date.now() / 1000) % 100_000);
 const ONLY = process.env.FAULTS_CELL?.split('|');
 const CLUSTERS = process.env.FAULTS_CLUSTERS;
-const PARALLEL = Number(process.env.FAULTS_PARALLEL ?? 16);
+const PARALLEL = 16;
 
 test('no fault leads to a false word, a lost or doubled change, or a call without an end', async () => {
   const began = Date.now();
