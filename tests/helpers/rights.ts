@@ -105,15 +105,11 @@ const PATHS: Record<Place, string[]> = {
 };
 
 /** A token that has the role of a toolset at every place of its kind, and nothing but another privilege where the role has none. */
-export function tokenWithRole(
-  cluster: TestCluster,
-  role: Record<Place, readonly string[]>,
-  name?: string,
-): Promise<{ id: string; secret: string }> {
+export function tokenWithRole(cluster: TestCluster, role: Record<Place, readonly string[]>): Promise<{ id: string; secret: string }> {
   const at = PLACES.flatMap((place) =>
     PATHS[place]
       .filter((path) => path !== '/' || role[place].length > 0)
       .map((path): [string, string[]] => [path, role[place].length > 0 ? [...role[place]] : ['Permissions.Modify']]),
   );
-  return tokenWith(cluster, Object.fromEntries(at), name);
+  return tokenWith(cluster, Object.fromEntries(at));
 }

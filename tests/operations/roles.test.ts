@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors/catalogue.ts';
 import type { JsonObject } from '../../src/core/text/json.ts';
 import type { ApiChange, ApiRead, Operation } from '../../src/operations/define.ts';
@@ -20,27 +20,20 @@ const CODES: Record<string, ErrorCode> = {
   'delete_volume VM.Audit': 'permission_denied',
 };
 
-/** For the example of the operation named. The next test uses it, too, unless a test changed something. */
-let opened: { name: string; world: World; tokens: number } | undefined;
-async function close(): Promise<void> {
-  await opened?.world.close();
-  opened = undefined;
-}
-afterAll(close);
+let world: World;
+afterEach(() => world?.close());
 
 /** An engine whose token has these rights at every place. */
 async function engineWith(name: string, rights: readonly Right[]) {
-  if (opened?.name !== name) await close();
-  opened ??= { name, world: await openWith(name), tokens: 0 };
-  const { world } = opened;
+  world = await openWith(name);
   const on = (place: Place) => [...new Set(rights.filter((right) => right.on === place).map(({ anyOf: [first = ''] }) => first))];
   const role = Object.fromEntries(PLACES.map((place) => [place, on(place)])) as Record<Place, string[]>;
-  const token = await tokenWithRole(world.cluster, role, `limited-${opened.tokens++}`);
-  return { world, engine: world.another({ connection: world.cluster.connection(token) }) };
+  const token = await tokenWithRole(world.cluster, role);
+  return world.another({ connection: world.cluster.connection(token) });
 }
 
 /** The call up to its end, with the approval that it may ask for. */
-async function through({ engine }: Awaited<ReturnType<typeof engineWith>>, { name }: Operation, args: JsonObject) {
+async function through(engine: Awaited<ReturnType<typeof engineWith>>, { name }: Operation, args: JsonObject) {
   const result = await engine.perform(name, args, agent, { wait: 'end' });
   if (result.kind !== 'approval_required') return result;
   return engine.perform('approve', { approval_id: result.approval.id }, agent, { wait: 'end' });
@@ -58,7 +51,6 @@ const rights = new Map(await Promise.all(onCluster.map(async (one) => [one.name,
 const needsOf = ({ name }: Operation): Right[] => rights.get(name)?.needs ?? [];
 
 describe.each(onCluster.map((one): [string, Operation] => [one.name, one]))('%s', (_name, operation) => {
-  afterEach(close);
   it('runs its example with the rights that it needs, and no others', async () => {
     expect(await through(await engineWith(operation.name, needsOf(operation)), operation, operation.example ?? {})).toMatchObject({
       kind: 'done',
@@ -73,7 +65,7 @@ const each = (list: readonly Operation[]) =>
 
 it.each(each(changing))('%s says that %s is missing, before anything is sent', async (_name, _privilege, operation, gone) => {
   const { needs = [], more = [] } = rights.get(operation.name) ?? {};
-  const { world, engine } = await engineWith(
+  const engine = await engineWith(
     operation.name,
     [...needs, ...more].filter((right) => right !== gone),
   );
@@ -93,7 +85,7 @@ it.each(each(onCluster.filter(({ effect }) => effect === 'read')))(
   '%s says that %s is missing',
   async (name, privilege, operation, gone) => {
     const { needs = [], more = [] } = rights.get(name) ?? {};
-    const { engine } = await engineWith(
+    const engine = await engineWith(
       name,
       [...needs, ...more].filter((right) => right !== gone),
     );
@@ -120,7 +112,7 @@ it.each([
   const { needs = [], more = [] } = rights.get(name) ?? {};
   const gone = more.find(({ anyOf }) => anyOf.includes(privilege));
   expect(gone).toBeDefined();
-  const { engine } = await engineWith(
+  const engine = await engineWith(
     name,
     [...needs, ...more].filter((right) => right !== gone),
   );
