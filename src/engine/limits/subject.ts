@@ -1,12 +1,12 @@
 import { defined } from '../../core/defined.ts';
-import type { Requester } from '../../core/people/caller.ts';
+import type { Requester, Scope } from '../../core/people/caller.ts';
 import type { Effect } from '../../core/plan/effect.ts';
 import { partOf, partsOf, requestsOf, targetsOf } from '../../core/plan/parts.ts';
 import { isGuarded, type Placed, type Plan } from '../../core/plan/plan.ts';
+import type { Policy } from '../../core/settings/policy.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import type { Ports } from '../ports.ts';
-import { placedOf } from './placed.ts';
 
 /** A guest as a policy sees it. */
 export interface PolicyGuest {
@@ -96,5 +96,31 @@ export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> &
     tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
     createdHere: true,
     ...defined({ pool }),
+  };
+}
+
+/**
+ * The pools and tags of a plan's guests, as far as the policy or the requester's scope uses them. Others may lead to another decision, so an approval
+ * is bound to them. Undefined where neither uses any.
+ */
+function placedOf(plan: Plan, policy: Policy, scope: Scope | undefined, rows: readonly GuestRow[]): Placed[] | undefined {
+  const pools = scope?.pools !== undefined || (policy.only?.pools.length ?? 0) > 0 || policy.rules.some(({ match }) => match.pool);
+  const tags = scope?.tags !== undefined || (policy.only?.tags.length ?? 0) > 0 || policy.rules.some(({ match }) => match.tag);
+  if (!pools && !tags) return undefined;
+  const vmids = [...targetsOf(plan), ...(plan.sources ?? [])].map(({ vmid }) => vmid);
+  return vmids.length === 0 ? undefined : vmids.map((vmid) => placed(vmid, { pools, tags }, rows));
+}
+
+/** The same guests and facts as they are now. */
+export function placedNow(before: readonly Placed[], rows: readonly GuestRow[]): Placed[] {
+  return before.map(({ vmid, pool, tags }) => placed(vmid, { pools: pool !== undefined, tags: tags !== undefined }, rows));
+}
+
+function placed(vmid: number, uses: { pools: boolean; tags: boolean }, rows: readonly GuestRow[]): Placed {
+  const row = rows.find((one) => one.vmid === vmid);
+  return {
+    vmid,
+    ...(uses.pools ? { pool: row?.pool ?? null } : {}),
+    ...(uses.tags ? { tags: [...(row?.tags ?? [])].sort() } : {}),
   };
 }

@@ -88,7 +88,7 @@ async function inScope(rows: TaskRow[], { scope }: Caller, ports: Ports): Promis
 export async function vmidOf(guest: string, { scope }: Caller, ports: Ports): Promise<number> {
   if (/^\d+$/.test(guest)) return Number(guest);
   const guests = await listGuests(ports.cluster.api);
-  return guestCalled(guest, 'guest', scope === undefined ? guests : guests.filter((one) => guestInScope(one, scope))).vmid;
+  return guestCalled(guest, 'its name', scope === undefined ? guests : guests.filter((one) => guestInScope(one, scope))).vmid;
 }
 
 export function nodesOf(plan: Plan): string[] {

@@ -34,6 +34,11 @@ describe('get_task without an id', () => {
     expect((await world.done('get_task', { mine: true, status: 'failed' })).runs).toMatchObject([{ status: 'failed' }]);
   });
 
+  it('suggests near names for a guest that does not exist', async () => {
+    const near = { code: 'guest_not_found', hint: expect.stringContaining('build1') };
+    expect(await world.refused(world.call('get_task', { guest: 'build' }))).toMatchObject(near);
+  });
+
   it('lists the tasks of all users about a guest, and the run of the caller that began one', async () => {
     const [newest] = await tasks({ guest: 'build1' });
     expect(newest).toMatchObject({ type: 'qmstart', vmid: 104, node: 'pve', status: 'OK', run_id: expect.stringMatching(/^run_/) });
