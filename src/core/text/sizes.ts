@@ -17,6 +17,11 @@ export function gibOf<V extends Value | undefined>(bytes: V): NumberOf<V> {
   return (bytes === undefined ? undefined : Number(bytes) / 2 ** 30) as NumberOf<V>;
 }
 
+/** A number for an answer, with so many decimals at most. */
+export function rounded(value: number, decimals: number): number {
+  return Math.round(value * 10 ** decimals) / 10 ** decimals;
+}
+
 /** Whether a flag of Proxmox is on: it writes 1, true or "1". */
 export function isSet(flag: unknown): boolean {
   return Number(flag ?? 0) === 1;

@@ -6,6 +6,7 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { isObject } from '../../core/text/json.ts';
+import { rounded } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
 import { readBackups } from '../../proxmox/backups.ts';
 import { path } from '../../proxmox/guest/encode.ts';
@@ -140,6 +141,6 @@ async function madeBy(api: ProxmoxReader, { plan, startedAt }: RunRecord) {
   const found = await readBackups(api, guests.length === 1 ? guests[0]?.vmid : undefined);
   return guests.map(({ vmid, type }) => {
     const made = found.backups.find((b) => b.vmid === vmid && b.type === type && b.time >= since);
-    return { vmid, ...(made ? { volume: plainText(made.volid, 200), size_gb: Math.round(made.sizeGib * 100) / 100 } : {}) };
+    return { vmid, ...(made ? { volume: plainText(made.volid, 200), size_gb: rounded(made.sizeGib, 2) } : {}) };
   });
 }

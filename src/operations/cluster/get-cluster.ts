@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import { ifAllowed } from '../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { rounded } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
 import { matches } from '../../core/text/wildcard.ts';
 import { allPrivileges } from '../../proxmox/access/privileges.ts';
@@ -154,7 +155,7 @@ function templatesOf(guests: readonly GuestRow[], fits: (text: string) => boolea
       name: plainText(guest.name, 80),
       type: guest.type === 'qemu' ? 'vm' : 'container',
       node: guest.node,
-      ...(guest.diskGib === undefined ? {} : { disk_gb: Math.round(10 * guest.diskGib) / 10 }),
+      ...(guest.diskGib === undefined ? {} : { disk_gb: rounded(guest.diskGib, 1) }),
     }));
 }
 

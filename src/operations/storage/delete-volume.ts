@@ -4,7 +4,7 @@ import { fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { isoOf } from '../../core/text/duration.ts';
-import { gibOf, numberOf } from '../../core/text/sizes.ts';
+import { gibOf, isSet, numberOf, rounded } from '../../core/text/sizes.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { failMissing } from '../../proxmox/access/privileges.ts';
 import { readBackups } from '../../proxmox/backups.ts';
@@ -53,7 +53,7 @@ export const deleteVolume = defineOperation({
       is: 'absent',
       says: `${volume} is gone from ${node}`,
     };
-    const gib = Math.round(gibOf(row.size ?? 0) * 1000) / 1000;
+    const gib = rounded(gibOf(row.size ?? 0), 3);
     return {
       ...{ operation: 'delete_volume', node, effect: 'destroy' },
       ...about,
@@ -102,7 +102,7 @@ function sameVolume(content: string, { volid, size, ctime }: VolumeRow): Conditi
  */
 async function aboutBackup(api: ProxmoxReader, { row }: FoundVolume): Promise<Pick<Plan, 'target' | 'facts' | 'warnings'>> {
   const shown = plainText(row.volid, 200);
-  if (Number(row.protected ?? 0) === 1) {
+  if (isSet(row.protected)) {
     fail('guest_protected', `${shown} is a protected backup.`, { hint: 'Ask the operator to remove the protection of this backup.' });
   }
   const owner = backupOwner(row.volid) ?? numberOf(row.vmid);

@@ -3,6 +3,7 @@ import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { type Condition, nothingToSend, type Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { gibOf, rounded } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { listVolumes, placeOn, storageOf, type Volume } from '../../proxmox/storage.ts';
@@ -18,7 +19,6 @@ import { checkedUrl, remoteSize } from './lib/media-url.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const DOWNLOAD_SECONDS = 6 * 3600;
-const GIB = 2 ** 30;
 
 const input = z.strictObject({
   url: z.string().max(2000),
@@ -60,7 +60,7 @@ export const downloadMedia = defineOperation({
     const common = { operation: 'download_media', node, effect: 'change' as const };
     if (known) return { ...common, ...alreadyThere(known, node, bytes, sum) };
     await refuseSecond(ctx.api, node, file.name);
-    const sizeGib = bytes === undefined ? undefined : bytes / GIB;
+    const sizeGib = gibOf(bytes);
     if (sizeGib !== undefined) refuseFull(ctx, { node, storage, needGib: sizeGib });
     const list = path`/nodes/${node}/storage/${storage.storage}/content`;
     const listed = (is: 'present' | 'absent'): Condition => ({
@@ -71,7 +71,7 @@ export const downloadMedia = defineOperation({
     return {
       ...common,
       ...(sizeGib === undefined ? {} : { space: { [placeOn(node, storage)]: sizeGib } }),
-      summary: `Download ${plainText(url.href, 180)} to ${volid} on ${node}${sizeGib === undefined ? '' : ` (${rounded(sizeGib)} GiB)`}`,
+      summary: `Download ${plainText(url.href, 180)} to ${volid} on ${node}${sizeGib === undefined ? '' : ` (${rounded(sizeGib, 3)} GiB)`}`,
       steps: [
         // With a checksum Proxmox would overwrite another file of this name.
         { kind: 'check', id: 'free', that: listed('absent'), purpose: `the name ${volid} is free on ${node}` },
@@ -94,7 +94,7 @@ export const downloadMedia = defineOperation({
       expected: [there],
       choices: [...nodeChoices, ...choices, ...file.choices, ...(sum ? [`checksum-algorithm: ${sum.algorithm} (by its length)`] : [])],
       warnings: warningsOf(url, sum, bytes),
-      after: { volume: volid, ...defined({ size_gb: sizeGib && rounded(sizeGib) }) },
+      after: { volume: volid, ...defined({ size_gb: sizeGib && rounded(sizeGib, 3) }) },
       undo: `delete_volume ${JSON.stringify({ volume: volid, node })} (toolset rare)`,
     };
   },
@@ -106,7 +106,7 @@ export const downloadMedia = defineOperation({
     return {
       volume: volid,
       node,
-      ...(found ? { size_gb: rounded(found.sizeGib) } : { notice: `Proxmox does not list ${volid} now` }),
+      ...(found ? { size_gb: rounded(found.sizeGib, 3) } : { notice: `Proxmox does not list ${volid} now` }),
       ...(typeof sent['checksum-algorithm'] === 'string' ? { verified: sent['checksum-algorithm'] } : {}),
       ...outcomeOf(run),
     };
@@ -133,7 +133,7 @@ async function refuseSecond(api: ProxmoxReader, node: string, name: string): Pro
 
 /** @throws conflict where the sizes prove that the file of this name is another one */
 function alreadyThere({ volid, sizeGib }: Volume, node: string, bytes: number | undefined, sum: Checksum | undefined) {
-  const has = Math.round(sizeGib * GIB);
+  const has = Math.round(sizeGib * 2 ** 30);
   if (bytes !== undefined && bytes !== has) {
     fail('conflict', `${volid} exists on ${node} with ${has} bytes, and the file of this address has ${bytes}.`, {
       hint: 'Give another filename. This tool never overwrites a file.',
@@ -143,7 +143,7 @@ function alreadyThere({ volid, sizeGib }: Volume, node: string, bytes: number | 
   const notice = `${volid} exists. ${same}; its content was not compared${sum ? ', and the checksum was not verified' : ''}.`;
   return {
     summary: `${volid} is already on ${node}`,
-    ...nothingToSend({ volume: volid, node, size_gb: rounded(sizeGib), already: true, notice }),
+    ...nothingToSend({ volume: volid, node, size_gb: rounded(sizeGib, 3), already: true, notice }),
   };
 }
 
@@ -154,8 +154,4 @@ function warningsOf(url: URL, sum: Checksum | undefined, bytes: number | undefin
     bytes === undefined && `${url.host} does not tell the size, so the free space was not compared`,
     `the node follows redirects of ${url.host}, also to hosts that are not on the list`,
   );
-}
-
-function rounded(gib: number): number {
-  return Math.round(gib * 1000) / 1000;
 }

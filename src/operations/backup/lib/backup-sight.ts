@@ -1,6 +1,7 @@
 import { defined, present } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { ageDays, isoOf } from '../../../core/text/duration.ts';
+import { rounded } from '../../../core/text/sizes.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { allPrivileges, type Granted, grantedAt } from '../../../proxmox/access/privileges.ts';
 import { showsBackups } from '../../../proxmox/access/visibility.ts';
@@ -16,7 +17,7 @@ export function backupRow(backup: Backup, now: number) {
     volume: plainText(backup.volid, 200),
     time: isoOf(backup.time),
     age_days: ageDays(backup.time, now),
-    size_gb: Math.round(backup.sizeGib * 100) / 100,
+    size_gb: rounded(backup.sizeGib, 2),
     ...(backup.protected ? { protected: true } : {}),
     ...defined({ verified: backup.verified }),
   };

@@ -1,6 +1,7 @@
 import { defined, present } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { isoOf } from '../../../core/text/duration.ts';
+import { rounded } from '../../../core/text/sizes.ts';
 import {
   isDisk,
   isFileStorage,
@@ -113,5 +114,5 @@ export function backupsOf(places: readonly Place[]) {
 }
 
 function gib(value: number): number {
-  return value < 10 ? Math.round(100 * value) / 100 : Math.round(value);
+  return value < 10 ? rounded(value, 2) : Math.round(value);
 }
