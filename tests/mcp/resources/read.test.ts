@@ -31,7 +31,7 @@ describe('one item of several clusters by its address', () => {
     const engine = two.another({ clock: hurriedClock() });
     await expect(at('proxmox://approvals/apr_nosuch', engine)).rejects.toMatchObject({
       code: 'unreachable',
-      message: expect.stringContaining('missing here: work ('),
+      message: expect.stringContaining('their part is missing: work ('),
     });
     expect(await at('proxmox://storage/nas', engine)).toMatchObject({
       storages: expect.arrayContaining([expect.objectContaining({ cluster: 'home' })]),
