@@ -1,6 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { JsonObject } from '../../core/text/json.ts';
+import { decoded } from '../../core/text/text.ts';
 import { missingIn } from '../../engine/clusters/join.ts';
 import { renderResult } from '../../render/result.ts';
 import type { CallContext } from '../call.ts';
@@ -27,6 +28,7 @@ export async function findAt(context: ReadContext, uri: string, client: ClientIn
 
 /** One item by its id; undefined where there is none. */
 export async function findItem(context: ReadContext, kind: ItemKind, id: string, client: ClientInfo): Promise<JsonObject | undefined> {
+  // A UPID in an address may be percent-encoded.
   const name = decoded(id);
   const args = kind.args(name);
   if (args === undefined) return undefined;
@@ -49,13 +51,4 @@ function pagesAfter(page: JsonObject, { next_cursor, by_cluster = {} }: JsonObje
   const next = (cursor: unknown, more: JsonObject = {}) => (typeof cursor === 'string' ? [{ ...page, ...more, cursor }] : []);
   const each = Object.entries(by_cluster as Record<string, JsonObject>);
   return [...next(next_cursor), ...each.flatMap(([cluster, rest]) => next(rest.next_cursor, { cluster }))];
-}
-
-/** A UPID in an address may be percent-encoded. */
-function decoded(id: string): string {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    return id;
-  }
 }

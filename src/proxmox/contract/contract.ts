@@ -1,4 +1,5 @@
 import { defined } from '../../core/defined.ts';
+import { decoded } from '../../core/text/text.ts';
 
 /** Type of a parameter as the API declares it; an option `scsi[n]` counts from 0 to `n_max`. */
 export interface Parameter {
@@ -111,11 +112,3 @@ function describe(raw: Raw, method: string, path: string, one: RawMethod): ApiMe
 const isName = (part: string) => part.startsWith('{');
 const stands = (segments: readonly string[]) => (part: string, index: number) => isName(part) || part === segments[index];
 const literals = (segments: readonly string[]) => segments.filter((part) => !isName(part)).length;
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}

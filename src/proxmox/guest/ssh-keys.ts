@@ -26,15 +26,6 @@ export function encodeSshKeys(keys: string): string {
   return encodeURIComponent(given.join('\n'));
 }
 
-/** A VM's `sshkeys` as text. */
-export function decodeSshKeys(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
-  }
-}
-
 /** The blob is a row of length-prefixed fields, of which the first repeats the type: the check that ssh-keygen makes. */
 function isKey(line: string): boolean {
   const [, type = '', base64 = ''] = (line.startsWith('#') ? null : KEY.exec(line)) ?? [];

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decoded } from '../../../src/core/text/text.ts';
 import { disksOf } from '../../../src/proxmox/guest/disks.ts';
 import { form, path, urlFor } from '../../../src/proxmox/guest/encode.ts';
 import {
@@ -10,7 +11,7 @@ import {
   parseProperties,
   parseSizeGib,
 } from '../../../src/proxmox/guest/property-strings.ts';
-import { decodeSshKeys, encodeSshKeys } from '../../../src/proxmox/guest/ssh-keys.ts';
+import { encodeSshKeys } from '../../../src/proxmox/guest/ssh-keys.ts';
 import { limitPerKey } from '../../../src/proxmox/transport/limit.ts';
 import { atLeast, parseVersion } from '../../../src/proxmox/version.ts';
 
@@ -118,8 +119,8 @@ describe('SSH keys', () => {
     const value = encodeSshKeys(`${key}\r\n\n${key}\n`);
     expect(value).toMatch(/^[-%a-zA-Z0-9_.!~*'()]*$/);
     expect(value).toBe(`${encodeURIComponent(key)}%0A${encodeURIComponent(key)}`);
-    expect(decodeSshKeys(value)).toBe(`${key}\n${key}`);
-    expect(decodeSshKeys('%')).toBe('%');
+    expect(decoded(value)).toBe(`${key}\n${key}`);
+    expect(decoded('%')).toBe('%');
   });
 
   it('may carry options', () => {

@@ -1,10 +1,9 @@
 import { defined } from '../../../core/defined.ts';
 import { numberOf } from '../../../core/text/sizes.ts';
-import { plainText } from '../../../core/text/text.ts';
+import { decoded, plainText } from '../../../core/text/text.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { memoryOf } from '../../../proxmox/guest/guests.ts';
 import { agentEnabled } from '../../../proxmox/guest/property-strings.ts';
-import { decodeSshKeys } from '../../../proxmox/guest/ssh-keys.ts';
 
 /** Shown elsewhere in the answer, or of no use to an agent. */
 const LEFT_OUT =
@@ -40,7 +39,7 @@ function cloudInitView({ config, at }: Guest): Record<string, unknown> | undefin
       .sort()
       .map((key) => [key === 'ciuser' ? 'user' : key, plainText(config[key] ?? '', 200)]),
   );
-  const sshKeys = decodeSshKeys(config.sshkeys ?? '')
+  const sshKeys = decoded(config.sshkeys ?? '')
     .split('\n')
     .filter((line) => line.trim() !== '').length;
   return { ...shown, ...(sshKeys > 0 ? { ssh_keys: sshKeys } : {}), ...(config.cipassword === undefined ? {} : { password: 'set' }) };

@@ -1,7 +1,7 @@
 import { present } from '../../../../core/defined.ts';
+import { decoded } from '../../../../core/text/text.ts';
 import type { Disk } from '../../../../proxmox/guest/disks.ts';
 import { type Options, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
-import { decodeSshKeys } from '../../../../proxmox/guest/ssh-keys.ts';
 import { differs } from '../../lib/match.ts';
 import { type CloudInit, ipconfigsOf, serversOf } from './cloud-init.ts';
 
@@ -21,7 +21,7 @@ export function cloudInitDifferences(asked: CloudInit, config: Options, disks: r
       .map(([what, wanted, has]) => differs(`cloud_init.${what}`, wanted, has)),
     asked.password !== undefined &&
       `cloud_init.password: ${config.cipassword === undefined ? 'requested, has none' : 'cannot be compared'}`,
-    !(asked.sshkeys === undefined || keys(asked.sshkeys) === keys(decodeSshKeys(config.sshkeys ?? ''))) &&
+    !(asked.sshkeys === undefined || keys(asked.sshkeys) === keys(decoded(config.sshkeys ?? ''))) &&
       (config.sshkeys === undefined ? 'cloud_init.sshkeys: requested some, has none' : 'cloud_init.sshkeys differ'),
     !(asked.ciupgrade === undefined || asked.ciupgrade === upgrade) && differs('cloud_init.ciupgrade', asked.ciupgrade, upgrade),
   );
