@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../../../core/defined.ts';
 import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { fencedOutput } from '../../../core/text/text.ts';
@@ -28,8 +29,7 @@ export async function endOf(api: ProxmoxReader, path: string, pid: number | unde
     if (seen instanceof Error) return { notice: `the outcome of the program cannot be read: ${seen.message}` };
     if (Number(seen.exited) === 1) {
       return {
-        ...(seen.exitcode === undefined ? {} : { exit_code: seen.exitcode }),
-        ...(seen.signal === undefined ? {} : { signal: seen.signal }),
+        ...defined({ exit_code: seen.exitcode, signal: seen.signal }),
         ...(seen['out-data'] ? { out: fencedOutput(seen['out-data']) } : {}),
         ...(seen['err-data'] ? { err: fencedOutput(seen['err-data']) } : {}),
       };

@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { Disk } from '../../../proxmox/guest/disks.ts';
 import { type Preconditions, readPreconditions } from '../../../proxmox/guest/migration.ts';
-import type { StorageRow } from '../../../proxmox/storage.ts';
+import { type StorageRow, storageOf } from '../../../proxmox/storage.ts';
 import { readTarget, refuseLocked, type Target } from '../lib/target.ts';
 
 /** `live`: it runs on all the while. `restart`: it is shut down, moved and started. */
@@ -48,6 +48,7 @@ function volumesOf(
   storages: readonly StorageRow[],
 ): Pick<Mover, 'copied' | 'shared' | 'unseen'> {
   const { disks } = target.guest;
+  const { names: snapshots } = target.snapshots;
   const inStorage = disks.filter((d) => d.storage !== '' && d.media !== 'bind');
   const namesOf = (list: readonly Disk[]) => [...new Set(list.map((d) => d.storage))];
   if (localDisks) {
@@ -55,20 +56,14 @@ function volumesOf(
     const copied = local.map(({ volid, snapshots, sizeGib = 0 }): Copied => {
       const disk = disks.find((d) => d.volid === volid);
       const slot = disk ? { slot: disk.slot } : {};
-      return { ...slot, volid, storage: volid.slice(0, volid.indexOf(':')), gib: disk?.sizeGib ?? sizeGib, snapshots };
+      return { ...slot, volid, storage: storageOf(volid), gib: disk?.sizeGib ?? sizeGib, snapshots };
     });
     return { copied, shared: namesOf(inStorage.filter((d) => !localDisks.some(({ volid }) => volid === d.volid))), unseen: [] };
   }
   const rowOf = (d: Disk) => storages.find(({ storage }) => storage === d.storage);
   const local = inStorage.filter((d) => rowOf(d)?.shared === false);
   return {
-    copied: local.map((d) => ({
-      slot: d.slot,
-      volid: d.volid,
-      storage: d.storage,
-      gib: d.sizeGib ?? 0,
-      snapshots: target.snapshots.names,
-    })),
+    copied: local.map(({ slot, volid, storage, sizeGib = 0 }) => ({ slot, volid, storage, gib: sizeGib, snapshots })),
     shared: namesOf(inStorage.filter((d) => rowOf(d)?.shared)),
     unseen: namesOf(inStorage.filter((d) => rowOf(d) === undefined)),
   };

@@ -34,16 +34,15 @@ export function facet(part: Partial<Facet> = {}): Facet {
   };
 }
 
+const LISTS = ['changes', 'remove', 'steps', 'expected', 'warnings', 'raises', 'undo'] as const;
+const RECORDS = ['set', 'has', 'parts', 'before', 'after'] as const;
+
 /** All sides as one. */
 export function joined(facets: readonly Facet[]): Facet {
-  const list = <K extends 'changes' | 'remove' | 'steps' | 'expected' | 'warnings' | 'raises' | 'undo'>(key: K) =>
-    facets.flatMap((one) => one[key] as unknown[]) as Facet[K];
-  const record = <K extends 'set' | 'has' | 'parts' | 'before' | 'after'>(key: K) =>
-    Object.assign({}, ...facets.map((one) => one[key])) as Facet[K];
+  const lists = LISTS.map((key) => [key, facets.flatMap((one): unknown[] => one[key])]);
+  const records = RECORDS.map((key) => [key, Object.assign({}, ...facets.map((one) => one[key]))]);
   return {
-    ...{ changes: list('changes'), set: record('set'), remove: list('remove'), has: record('has'), parts: record('parts') },
-    ...{ steps: list('steps'), expected: list('expected'), before: record('before'), after: record('after') },
-    ...{ warnings: list('warnings'), raises: list('raises'), undo: list('undo') },
+    ...facet(Object.fromEntries([...lists, ...records])),
     growGib: facets.reduce((sum, one) => sum + one.growGib, 0),
     space: Object.fromEntries(summed(facets.flatMap(({ space }) => Object.entries(space)))),
   };

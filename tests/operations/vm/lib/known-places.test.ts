@@ -68,7 +68,7 @@ describe('a guest that was seen before', () => {
   });
 });
 
-test('several guests are planned with one look at the fleet and the nodes', async () => {
+test('several guests are planned with one read of the fleet and the nodes', async () => {
   const { start, since } = await opened(stopped, { ...other, vmid: 106 });
   await start({ vmids: [105, 106] });
   const asked = since();

@@ -49,13 +49,13 @@ const targets = async (guests: GuestSpec[], world: Partial<World> = {}) => {
 };
 
 describe('the target', () => {
-  it('is the node of whose memory the least is assigned to running guests', async () => {
+  it('is the node with the smallest part of its memory assigned to running guests', async () => {
     expect((await move([vm(105)])).node).toBe('pve3');
     const busy = vm(106, { memory: '40000' }, { node: 'pve3', usedMib: 40_000 });
     expect((await move([vm(105), busy])).node).toBe('pve2');
   });
 
-  it('does not change with what is in use from moment to moment: the plan of an approval is made again', async () => {
+  it('does not change with present use, because an approval is planned again', async () => {
     const nodes = [node('pve'), node('pve2'), node('pve3')];
     const others = (used2: number, used3: number) => [
       vm(106, { memory: '8192' }, { node: 'pve2', usedMib: used2, cpu: used2 / 10_000 }),
@@ -114,7 +114,7 @@ describe('the target', () => {
     expect(await targets([vm(105), vm(106)], { nodes })).toEqual({ 105: 'pve3', 106: 'pve3' });
   });
 
-  it('is not chosen by what the token does not see, which is said', async () => {
+  it('is not chosen by figures that the token does not see, and a warning names them', async () => {
     const nodes = [node('pve'), node('pve2', 32, { hidden: true })];
     const plan = await move([vm(105)], {}, { nodes });
     expect(plan.warnings).toEqual(['whether pve2 has enough memory is not visible to this token (Sys.Audit on the node)']);
@@ -127,7 +127,7 @@ describe('the target', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('refusals', () => {
   it.each<[string, GuestSpec, string]>([
     [
       'a linked clone of local files',
@@ -170,7 +170,7 @@ describe('what is refused', () => {
   });
 });
 
-describe('what is said', () => {
+describe('warnings and undo', () => {
   it('disks on shared storage stay there, whatever storage is named', async () => {
     const plan = await move([vm(105)], { storage: 'local-lvm' });
     expect(requestsOf(plan)[0]?.params).toEqual({ target: 'pve3', online: true });

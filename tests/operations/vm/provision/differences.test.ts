@@ -47,7 +47,7 @@ test.each([
   expect(await differences({ cloud_init: asked })).toEqual(expected);
 });
 
-test('a guest without a cloud-init drive has none of what was asked', async () => {
+test('a guest without a cloud-init drive has none of the requested values', async () => {
   expect(await differences({ cloud_init: { user: 'ops' } }, webServer)).toEqual(['cloud_init: requested, has no cloud-init drive']);
 });
 
@@ -85,7 +85,7 @@ test('a pool is compared where the token sees pools, and reported as unknown whe
   ]);
 });
 
-test('a guest that was to run and does not is not the same', async () => {
+test('a guest that should run and is stopped differs', async () => {
   expect(await differences({ start_on_create: true })).toEqual([]);
   expect(await differences({ start_on_create: true }, { ...cloud, running: false })).toEqual(['status: requested running, is stopped']);
 });

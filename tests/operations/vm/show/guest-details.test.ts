@@ -39,7 +39,7 @@ describe('get_vm', () => {
     expect(answer).toMatchObject({ ip_addresses: ['10.0.0.5'], other_addresses: ['172.17.0.1'] });
     expect(answer).not.toHaveProperty('byMac');
   });
-  test('lists snapshots with date, age and parent where they are asked for', async () => {
+  test('lists snapshots with date, age and parent on request', async () => {
     const guest = { ...webServer, snapshots: ['first', 'second'] };
     const { answer } = await look({ guests: [guest] }, { vmid: 105, fields: ['snapshots'] });
     expect(answer.snapshots).toBe(2);
@@ -85,7 +85,7 @@ describe('get_vm', () => {
     const blind = (await look({ guests: [webServer], volumes, permissions }, { vmid: 105, fields: ['backups'] })).answer;
     expect(blind).toMatchObject({ backups: [], backups_notice: expect.stringContaining('VM.Backup') });
   });
-  test('asks for nothing that is not asked for', async () => {
+  test('reads nothing that was not requested', async () => {
     const { requests } = await look({ guests: [{ ...webServer, running: false }] }, { vmid: 105 });
     expect(requests()).toHaveLength(3);
   });

@@ -1,3 +1,4 @@
+import { defined } from '../../../../core/defined.ts';
 import { fail } from '../../../../core/errors/errors.ts';
 import { parseNetwork, sameAddress } from '../../../../core/network.ts';
 import { graver } from '../../../../core/plan/effect.ts';
@@ -20,7 +21,7 @@ type Named = Partial<Pick<CreateArgs, 'name' | 'names' | 'ips' | 'vmid' | 'cloud
 export function newGuests({ name, names, ips, vmid }: Named): ReservationRequest | ReservationRequest[] {
   if (names === undefined) {
     if (ips !== undefined) fail('invalid_arguments', 'ips needs names. For one guest give cloud_init.ipconfig0.');
-    return { ...(name === undefined ? {} : { name }), ...(vmid === undefined ? {} : { vmid }) };
+    return defined({ name, vmid });
   }
   if (name !== undefined || vmid !== undefined) fail('invalid_arguments', 'Give either names, or name with or without vmid.');
   if (ips !== undefined && ips.length !== names.length)
@@ -65,7 +66,7 @@ export async function planEachNew<A extends { name: string }>(
     const reservedVmid = ctx.reservedVmids?.get(args.name.toLowerCase());
     const { reservedVmid: _first, ...rest } = ctx;
     const reservedGib = (place: string) => ctx.reservedGib(place) + taken(place);
-    plans.push(await plan({ ...rest, api, reservedGib, ...(reservedVmid === undefined ? {} : { reservedVmid }) }, args));
+    plans.push(await plan({ ...rest, api, reservedGib, ...defined({ reservedVmid }) }, args));
   }
   return plans;
 }
@@ -96,7 +97,7 @@ export function togetherNew(plans: readonly Plan[], verb: string): Plan {
     operation: first.operation,
     summary: `${verb} ${counted(open.length, 'VM')}: ${names.join(', ')}`,
     effect: open.map(({ effect }) => effect).reduce(graver),
-    ...(first.node === undefined ? {} : { node: first.node }),
+    ...defined({ node: first.node }),
     ...(open.some(({ target }) => target) ? { targets: open.flatMap(({ target }) => target ?? []) } : {}),
     steps: open.flatMap((plan) => inLane(plan.steps, vmidOf(plan))),
     expected: open.flatMap(({ expected }) => expected),
@@ -114,8 +115,7 @@ export function togetherNew(plans: readonly Plan[], verb: string): Plan {
 }
 
 function madeOf({ demand, node, target, space, continues, cleanup, after, facts }: Plan): Made[] {
-  const entries = Object.entries({ node, target, space, continues, cleanup, after, facts });
-  return demand ? [{ demand, ...Object.fromEntries(entries.filter(([, value]) => value !== undefined)) }] : [];
+  return demand ? [{ demand, ...defined({ node, target, space, continues, cleanup, after, facts }) }] : [];
 }
 
 /** `web1 (110)` */

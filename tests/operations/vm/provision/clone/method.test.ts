@@ -127,7 +127,7 @@ describe('free space', () => {
       ],
     },
   });
-  test('of a full clone is looked at on each storage, for the disks that it takes', async () => {
+  test('for a full clone is checked on each storage, for the disks that it takes', async () => {
     expect((await clone({ full_clone: true }, world(4, 30))).space).toEqual({ 'ceph-vm': 4, 'pve/local-lvm': 30 });
     for (const [full, w] of [
       ['ceph-vm', world(3, 30)],
@@ -138,7 +138,7 @@ describe('free space', () => {
       expect(error.message).toContain(`Storage ${full}`);
     }
   });
-  test('that the boot disk grows by is looked at where that disk is', async () => {
+  test('for the growth of the boot disk is checked on the storage of that disk', async () => {
     const plan = await clone({ full_clone: true, disk_gb: 10 }, world(10, 30));
     expect(plan.space).toEqual({ 'ceph-vm': 10, 'pve/local-lvm': 30 });
     expect((await refusalOf(clone({ full_clone: true, disk_gb: 10 }, world(9, 100)))).message).toContain('Storage ceph-vm');
@@ -155,7 +155,7 @@ describe('linked clones', () => {
   test('are made on ZFS over iSCSI', async () => {
     expect(requestsOf(await clone({}, san('zfs')))[0]?.params).toMatchObject({ full: false });
   });
-  test('on a type of storage that is not known are for Proxmox to refuse when requested, and full otherwise', async () => {
+  test('on an unknown type of storage are left to Proxmox when requested, and are full otherwise', async () => {
     const plan = await clone({ full_clone: false }, san('custom'));
     expect(requestsOf(plan)[0]?.params).toMatchObject({ full: false });
     expect(plan.warnings.join()).toContain('storage san (custom) can hold linked clones is unknown until Proxmox tries');
@@ -164,7 +164,7 @@ describe('linked clones', () => {
   });
 });
 
-test('a static address that another guest uses, as its agent says, is named', async () => {
+test('a static address that the agent of another guest reports is named', async () => {
   const card = { name: 'ens18', 'hardware-address': 'bc:24:11:aa:00:01', 'ip-addresses': [{ 'ip-address': '10.77.0.201' }] };
   const net0 = 'virtio=BC:24:11:AA:00:01,bridge=vmbr0';
   const world = { guests: [{ ...webServer, interfaces: [card], config: { ...webServer.config, agent: '1', net0 } }, template] };
@@ -174,7 +174,7 @@ test('a static address that another guest uses, as its agent says, is named', as
   expect((await clone({ cloud_init: { ipconfig0: 'ip=10.77.0.202/24' } }, world)).warnings.join()).not.toContain('10.77.0');
 });
 
-test('another guest that does not answer in time is no reason to refuse', async () => {
+test('another guest that does not answer in time does not cause a refusal', async () => {
   const guests = [{ ...webServer, config: { ...webServer.config, agent: '1' } }, template];
   const ctx = await contextOf({ guests });
   const get: typeof ctx.api.get = (path, ...rest) =>

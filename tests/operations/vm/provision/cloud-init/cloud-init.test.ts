@@ -79,7 +79,7 @@ test('warns when no user could log in', () => {
   expect(cloudInitWarnings({}, { sshkeys: 'x' })).toEqual([]);
 });
 
-describe('a setting that would not work as it reads is reported beforehand', () => {
+describe('a setting without its apparent effect is reported beforehand', () => {
   const card = { net0: 'virtio', sshkeys: 'x' };
   test.each([
     ['an address without its network card', { ipconfig0: 'ip=dhcp', ipconfig1: 'ip=10.0.0.9/24' }, card, 'ipconfig1 has no effect'],

@@ -135,7 +135,7 @@ describe('several new guests', () => {
     expect(sent()).toEqual(['POST /qemu', 'POST /qemu']);
   });
 
-  it('of which one exists already are those that are missing', async () => {
+  it('are only those that do not exist yet', async () => {
     world = await openWorld();
     await world.done('create_vm', { name: 'data2', disk_gb: 1 });
     const answer = await world.done('create_vm', { names: ['data1', 'DATA2', 'data3'], disk_gb: 1 });
@@ -174,7 +174,7 @@ describe('several new guests that need an approval', () => {
     return { approve: { approval_id: result.approval.id }, vmids: result.approval.plan.makes?.map(({ demand }) => demand.vmid) ?? [] };
   };
 
-  it('are made under one yes, with the VMIDs that were shown', async () => {
+  it('are made under one approval, with the VMIDs that were shown', async () => {
     world = await openWorld(decided);
     const { approve, vmids } = await shown();
     expect(sent()).toEqual([]);
@@ -196,7 +196,7 @@ describe('several new guests that need an approval', () => {
     expect(sent()).toHaveLength(before);
   });
 
-  it('of which one was made half are finished under a new yes, which is about that one alone', async () => {
+  it('of which one is half-made are finished under a new approval for that one alone', async () => {
     world = await openWorld(decided);
     faults().add({
       match: { method: 'POST', path: '/status/start$' },
