@@ -15,7 +15,7 @@ export function resourcesDoc(): string {
       ['Address', 'What it holds', 'Tool'],
       addresses.map(({ at, description, tool }) => [`\`${at}\``, description, `\`${tool}\``]),
     ),
-    'A client may subscribe to guests, approvals and tasks, and to their lists. While it does, the server looks every 5 seconds and tells the addresses of what differs. Over HTTP the changes of guests are not told: VMIDs can be guessed, and a caller may be limited to some guests.',
+    'A client may subscribe to guests, approvals and tasks, and to their lists. While it does, the server looks every 5 seconds and sends the addresses of those that changed. Over HTTP it sends no changes of guests: VMIDs can be guessed, and a caller may be limited to some guests.',
     '## Prompts',
     'A prompt is offered where the tools that it names are.',
     rows(
