@@ -58,7 +58,7 @@ describe('announcements', () => {
     expect(place.mutations()).toEqual([]);
   });
 
-  it('that cannot be made change nothing but the log', async () => {
+  it('that fail change nothing but the log', async () => {
     const { vms } = (await call(place, 'list_vms', { status: 'running' })).json as { vms: { vmid: number }[] };
     const nowhere = { PROXMOX_NOTIFY_URL: 'http://127.0.0.1:1/canary-hook', PROXMOX_LOG_LEVEL: 'warn' };
     const asked = await callBinary(place, 'stop_vm', { vmid: vms[2]?.vmid }, [], nowhere);

@@ -278,7 +278,7 @@ describe('what travels through a 2026-07-28 client', () => {
     expect((await alice({ inputResponses: yes, requestState })).structuredContent).toEqual({ status: 'succeeded' });
   });
 
-  it('is needed: an answer to a question that was not asked counts for nothing', async () => {
+  it('is required: an answer to a question that was not asked does not count', async () => {
     const { it: under, call } = await firstRound();
     await call({ inputResponses: yes });
     expect(under.calls[1]?.options.answer).toBeUndefined();

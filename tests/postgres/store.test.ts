@@ -22,7 +22,7 @@ rowsContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.
 identityContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url.replace(/\/[^/]*$/, '/identities') }));
 
 describe('a restart of PostgreSQL', () => {
-  it('is waited out by what was asked meanwhile', async () => {
+  it('is waited out by the calls made meanwhile', async () => {
     const store = await openStore({ dataDir: '', databaseUrl: postgres.url });
     await store.approvals.list({ limit: 1 });
     await postgres.down();

@@ -136,7 +136,7 @@ test('bpg/terraform-provider-proxmox#1599: the resize waits for the end of the c
   expect(steps[0]?.task).toMatchObject({ type: 'qmclone' });
 });
 
-test('ansible-collections/community.proxmox#97: a guest of the wished name is returned, and two of them are a conflict', async () => {
+test('ansible-collections/community.proxmox#97: a guest of the requested name is returned, and two of them are a conflict', async () => {
   const there = (vmid: number): GuestSpec => ({ vmid, node: 'pve2', config: { name: 'a1', scsi0: `ceph-vm:vm-${vmid}-disk-0,size=20G` } });
   const one = await clone({}, cluster(template({}), [ceph], [ceph], [there(101)]));
   expect(one.existing).toMatchObject({ existing: true, vmid: 101 });

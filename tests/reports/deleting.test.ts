@@ -77,7 +77,7 @@ describe('theforeman/foreman_fog_proxmox#427: delete of a guest that HA manages'
     expect(requestsOf(plan)[0]?.params).toMatchObject({ purge: true });
     expect(plan.warnings).toContain('HA manages the guest: it is removed there too');
   });
-  test('without purge it is refused with the way out', async () => {
+  test('without purge it is refused with the next step', async () => {
     expect((await refusalOf(remove(managed, { purge: false }))).hint).toContain('purge');
   });
 });
@@ -101,7 +101,7 @@ describe('bpg/terraform-provider-proxmox#167, ansible-collections/community.prox
   });
 });
 
-test('a NAS guest with disks of the host: only its own volume is destroyed, and only that is said to be', async () => {
+test('a NAS guest with disks of the host: the plan names and destroys its own volume alone', async () => {
   const nas: GuestSpec = {
     vmid: 107,
     config: {

@@ -22,7 +22,7 @@ test('Telmate/proxmox-api-go#247, community.proxmox#96, bpg/terraform-provider-p
 });
 
 describe('community.general#1906, #6257: a forced stop waits behind a shutdown that is pending', () => {
-  test('the plug is pulled ahead of it', async () => {
+  test('the forced stop goes ahead of it', async () => {
     const [step] = requestsOf(await stop({ force: true }));
     expect(step).toMatchObject({ path: '/nodes/pve/qemu/601/status/stop', params: { 'overrule-shutdown': true } });
   });

@@ -37,7 +37,7 @@ test('a dialogue piped into the server is answered to its end, although standard
   expect(answers[1].result.structuredContent.total).toBeGreaterThan(0);
 });
 
-test('lines with CRLF are read, and lines that are not JSON are passed over without a word on standard output', async () => {
+test('lines with CRLF are read, and lines that are not JSON are ignored, with nothing on standard output', async () => {
   const { answers } = await piped(`${[initialize('2025-11-25'), 'not json', '{"half":', '', initialized, list].join('\r\n')}\r\n`);
   expect(answers.map(({ id }) => id)).toEqual([1, 2]);
 });

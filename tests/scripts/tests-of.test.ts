@@ -29,7 +29,7 @@ test('every source leads to a test', () => {
   expect(sources.filter((file) => testsOf(file).length === 0)).toEqual([]);
 });
 
-test('a path that is no source is refused', () => {
+test('a path that is not a source is refused', () => {
   const { status, stderr } = spawnSync(process.execPath, ['scripts/tests-of.mjs', 'README.md'], { cwd: root, encoding: 'utf8' });
   expect([status, stderr]).toEqual([2, 'README.md: not a file of src/. Name one, such as src/engine/limits/reservations.ts.\n']);
 });

@@ -56,7 +56,7 @@ it('a job is one of guests, pool or all, and tells which volumes it covers', asy
   expect((await api.get('/cluster/backup-info/not-backed-up')).data).not.toEqual([]);
 });
 
-it('guests of another node are left out of a backup without a word', async () => {
+it('guests of another node are left out of a backup without a message', async () => {
   const { data } = await opened.api.post('/nodes/pve/vzdump', { vmid: '101', storage: 'nas' });
   expect(data).toBe('OK');
 });

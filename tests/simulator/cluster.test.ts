@@ -181,7 +181,7 @@ describe('containers', () => {
 });
 
 describe('storage', () => {
-  it('counts what it holds, and has an end', async () => {
+  it('counts its content, and can be full', async () => {
     const avail = async () => (await place.api.get('/nodes/pve2/storage/tank/status')).data.avail;
     const before = await avail();
     expect(await place.api.task('POST', '/nodes/pve2/qemu', { vmid: '300', scsi0: 'tank:4' })).toMatch(
@@ -206,7 +206,7 @@ describe('storage', () => {
 });
 
 describe('the tokens of the seed', () => {
-  it('see and may what their names say', async () => {
+  it('have the rights that their names say', async () => {
     const status = async (token: keyof typeof SEED_TOKENS, path: string) => (await place.as(token).get(path)).status;
     expect((await place.as('noAcl').get('/nodes/pve/qemu')).data).toEqual([]);
     expect(await status('noAcl', '/nodes/pve/qemu/100/config')).toBe(403);
@@ -265,7 +265,7 @@ it('has a template to clone, an image to import, guests with an agent and a deaf
   expect(await api.task('DELETE', '/nodes/pve/qemu/9001?purge=1')).toBe('OK');
 });
 
-it('starts empty when asked to', async () => {
+it('starts empty on request', async () => {
   const empty = await openSimulator({ seed: 'empty' });
   try {
     expect((await empty.api.get('/cluster/resources?type=vm')).data).toEqual([]);

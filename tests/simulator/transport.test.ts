@@ -129,7 +129,7 @@ it('serves the extjs formatter: always 200, the outcome inside', async () => {
   expect(JSON.parse(refused.text)).toMatchObject({ success: 0, status: 500, data: null });
 });
 
-it('tells a client that asks about every request, in order', async () => {
+it('reports every request in order to a client that asks', async () => {
   const seen: string[] = [];
   const other = await openSimulator({ onRequest: ({ method, path, token }) => seen.push(`${method} ${path} ${token}`) });
   await other.api.get('/version');

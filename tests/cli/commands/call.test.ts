@@ -226,7 +226,7 @@ describe('approvals', () => {
   });
 });
 
-test('a standing approval is made on a terminal, once what it would be is possible', async () => {
+test('a standing approval is created on a terminal, once its terms are possible', async () => {
   const add = ['approvals', 'lease', 'add', '--demo', '--operation', 'stop_vm'];
   const asked = { when: /To approve, type/, answer: 'ci 2' };
   const wrong = await place.onTerminal(add, asked);

@@ -206,7 +206,7 @@ describe('access tokens', () => {
   });
 });
 
-it('a token that was not made is not on record as made', async () => {
+it('a token that was not created is not recorded as created', async () => {
   await makeToken('taken', 'viewer', '--owner', 'bob');
   expect((await run(place, ['tokens', 'add', '--name', 'taken', '--role', 'operator', '--owner', 'eve'])).code).toBe(1);
   expect(auditLines().at(-1)).toMatchObject({ kind: 'notice', message: expect.stringContaining('owner eve) was not created') });

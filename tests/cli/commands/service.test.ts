@@ -66,7 +66,7 @@ it('does not write over a unit that was changed', () => {
   rmSync(folder, { recursive: true });
 });
 
-it('makes no service of a program that an agent can change', async () => {
+it('refuses to install a program that an agent can change', async () => {
   const copy = mkdtempSync(join(place.folder, 'clone-'));
   cpSync(join(binary(), '..'), join(copy, 'dist'), { recursive: true });
   writeFileSync(join(copy, 'package.json'), '{"type":"module"}');

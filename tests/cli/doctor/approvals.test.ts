@@ -23,7 +23,7 @@ const NOW = Date.parse('2026-05-10T12:00:00.000Z');
 const ago = (days: number, ms = 0) => new Date(NOW - days * 86_400_000 + ms).toISOString();
 
 describe('requests of unknown outcome', () => {
-  test('without a store there are none, and none is made', async () => {
+  test('without a store there are none, and no store is created', async () => {
     const dataDir = join(newFolder(), 'data');
     expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toEqual([]);
     expect(existsSync(dataDir)).toBe(false);
@@ -111,7 +111,7 @@ describe('how approvals are given', () => {
     });
   });
 
-  test('without a store nothing is said, and none is made', async () => {
+  test('without a store it says nothing, and creates none', async () => {
     const dataDir = join(newFolder(), 'data');
     expect(await habitsCheck({ dataDir } as Settings, NOW)).toEqual({});
     expect(existsSync(dataDir)).toBe(false);

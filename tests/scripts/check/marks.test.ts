@@ -28,7 +28,7 @@ test('both ends of a conflict are found, in any file', () => {
   expect(check(folder)).toEqual(['a.md:2: a mark of a merge -> finish the merge', 'a.md:6: a mark of a merge -> finish the merge']);
 });
 
-test('a heading that is underlined is none', () => {
+test('an underlined heading is not a mark', () => {
   keep('a.md', 'Title\n=======\n');
   expect(check(folder)).toEqual([]);
 });
