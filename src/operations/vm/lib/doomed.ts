@@ -4,7 +4,7 @@ import { pendingText, type Target } from './target.ts';
 import { withSize } from './volumes.ts';
 
 /** Volumes that go with pending changes, in the parts of a plan; all are empty where none goes. */
-export interface Doomed {
+interface Doomed {
   /** Of all of them, for a human. */
   names: string;
   /** Ends the summary: ", which destroys local-lvm:vm-105-disk-1 (8 GiB)". */
@@ -14,7 +14,7 @@ export interface Doomed {
   /** By slot, before and after. */
   view: Record<string, string>;
   destroyed: Record<string, string>;
-  /** Names the disks that are decided about: the removal of another one makes an approval stale. */
+  /** Names the disks of the decision, so that the removal of another one makes an approval stale. */
   gone(at: GuestAt): Condition[];
 }
 

@@ -8,7 +8,7 @@ import { forgetPlaces, keepPlace, type Place, placeOf } from '../../../proxmox/g
 const FACTS_MS = 120_000;
 
 /**
- * Reads a guest where it was last seen, without asking the cluster for all guests again; once more at its new place when it moved.
+ * Reads a guest at its last known place without the cluster's list, and at its new place when it moved.
  * The row's pool and HA state are at most two minutes old, and of the guest that answered.
  * @throws guest_not_found
  */
@@ -31,7 +31,7 @@ export async function atKnownPlace<T extends { guest: Guest; running: boolean }>
 }
 
 /**
- * Where a guest is, for a change: its node and type as last seen, whatever the age, because the read at that place proves them.
+ * Reads a guest for a change at its last known place, however old: the answer proves node and type.
  * @throws guest_not_found
  */
 export async function atItsPlace<T>(api: ProxmoxReader, vmid: number, read: (row: GuestRow, isFresh: boolean) => Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import { listNodes, type NodeRow } from '../../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../../define.ts';
 
 /**
- * Where a new guest goes: the caller's node, PROXMOX_NODE, the node with the default name, or the only one.
+ * The node for a new guest: the caller's, PROXMOX_NODE, the node with the default name, or the only one.
  * @throws ambiguous with the candidates, not_possible for a node that does not exist or is offline
  */
 export async function chooseNode(

@@ -17,7 +17,7 @@ interface StorageRequest {
 }
 
 /**
- * Where disks go: the caller's storage, PROXMOX_STORAGE, the template's or image's own, or the only one that takes images. Never a guess
+ * The storage for disks: the caller's, PROXMOX_STORAGE, that of the template or image, or the only one that takes them. It never guesses
  * among several.
  * @throws ambiguous, storage_unavailable (missing, offline, wrong content, too little space); both list the candidates
  */

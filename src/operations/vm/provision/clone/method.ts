@@ -39,7 +39,7 @@ export interface CloneMethod {
 }
 
 /**
- * Linked or full, on which storage, and how it gets to another node. Everything that Proxmox would refuse is refused here.
+ * Decides whether a clone is linked or full, its storage, and how it gets to another node. It refuses everything that Proxmox would refuse.
  * @param growGib what the boot disk grows by afterwards
  */
 export async function cloneMethod(ctx: OperationContext, source: Guest, request: CloneRequest, growGib: number): Promise<CloneMethod> {

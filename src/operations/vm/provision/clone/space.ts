@@ -15,7 +15,7 @@ interface Copy {
 }
 
 /**
- * Onto a named storage, or each disk where the source has it.
+ * The place of a copy: a named storage, or for each disk that of the source.
  * @throws ambiguous, storage_unavailable for each storage that has too little space
  */
 export function placeOfCopy(
