@@ -48,8 +48,5 @@ function scoreOf({ method, path, parameters }: ApiMethod, words: readonly string
 }
 
 function wordsOf(text: string): string[] {
-  return text
-    .toLowerCase()
-    .split(/[^a-z0-9]+/)
-    .filter((word) => word !== '');
+  return text.toLowerCase().match(/[a-z0-9]+/g) ?? [];
 }
