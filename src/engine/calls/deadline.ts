@@ -17,8 +17,7 @@ export class Deadline {
   readonly at: number;
   private readonly ports: ServerPorts;
   private readonly began: number;
-  /** Aborted once the call was answered with nothing begun. */
-  private readonly over = new AbortController();
+  private stop: AbortController | undefined;
   private reason = 'the store';
   private fallback: (() => Result) | undefined;
 
@@ -28,6 +27,12 @@ export class Deadline {
     this.at = seconds === 'end' ? Number.POSITIVE_INFINITY : began + seconds * 1000;
     this.began = began;
     this.ports = ports;
+  }
+
+  /** Aborted once the call was answered with nothing begun. Most calls are reads, which need none. */
+  private get over(): AbortController {
+    this.stop ??= new AbortController();
+    return this.stop;
   }
 
   /** The thing waited for from now on, as a caller reads it after "while waiting for". */

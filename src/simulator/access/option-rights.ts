@@ -19,7 +19,7 @@ const CLOUD_INIT = words('cicustom cipassword citype ciupgrade ciuser nameserver
 /** Privileges for options of a virtual machine, key by key. Drives, and which tags, are looked at elsewhere; unknown keys belong to root alone. */
 export function checkOptionRights(context: Context, vmid: number, pool: string | undefined, keys: string[]): void {
   const { world, who } = context;
-  const need = (privs: string[], any = false) => requireVm(world, who, vmid, pool, privs, any);
+  const need = (privs: string[], any = false) => requireVm(world, who, { vmid, pool }, privs, any);
   for (const key of keys) {
     if (DRIVE_KEY.test(key) || key === 'cdrom' || /^unused\d+$/.test(key)) continue;
     if (/^(usb|hostpci)\d+$/.test(key)) {

@@ -125,7 +125,13 @@ export function demandInTask(world: World, who: Who, path: string, privs: string
 }
 
 /** A guest's privilege, or the same on the pool it is being created in. */
-export function requireVm(world: World, who: Who, vmid: number, pool: string | undefined, privs: string[], any = false): void {
+export function requireVm(
+  world: World,
+  who: Who,
+  { vmid, pool }: { vmid: number; pool: string | undefined },
+  privs: string[],
+  any = false,
+): void {
   if (pool !== undefined && may(world, who, `/pool/${pool}`, privs, any)) return;
   demand(world, who, `/vms/${vmid}`, privs, any);
 }

@@ -20,7 +20,7 @@ export function restore(context: Context): string {
   const archive = needed(context, 'archive');
   const storage = text(context, 'storage');
   if (storage !== undefined) demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
-  if (flag(context, 'start')) requireVm(world, who, vmid, text(context, 'pool'), ['VM.PowerMgmt']);
+  if (flag(context, 'start')) requireVm(world, who, { vmid, pool: text(context, 'pool') }, ['VM.PowerMgmt']);
   requireAllocate(context, vmid, text(context, 'pool'));
   // A guest's own archive asks for no more than the right to make the guest.
   if (ownerOf(archive) !== vmid) checkVolumeAccess(context, vmid, archive);

@@ -121,10 +121,10 @@ function begin(run: Run): number {
 }
 
 /** Makes the volume on the other node's storage, under a name that is free there, and returns the drive as it then stands. */
-function moved(run: Run, guest: Guest, key: string, volume: Volume, storage: string, goal: string): string {
+function moved(run: Run, guest: Guest, [key, volume]: [key: string, volume: Volume], to: { storage: string; node: string }): string {
   const there = allocate(run.world, {
-    node: goal,
-    storage: findStorage(run.world, storage),
+    node: to.node,
+    storage: findStorage(run.world, to.storage),
     vmid: guest.vmid,
     size: volume.size,
     written: volume.used,
@@ -146,7 +146,7 @@ function finish(run: Run): void {
     freeVolume(run.world, volume);
     const storage = mapped(map, volume.storage);
     if (storage === volume.storage) saveVolume(run.world, { ...volume, node: goal });
-    else guest.config[key] = moved(run, guest, key, volume, storage, goal);
+    else guest.config[key] = moved(run, guest, [key, volume], { storage, node: goal });
   }
   guest.node = goal;
   // A container was stopped here and started there.

@@ -71,11 +71,11 @@ export function checkCtRights(context: Context, check: RightsCheck): void {
     if (key === 'hookscript') forbid('changing the hookscript is only allowed for root@pam');
     if (key === 'features') checkFeatures(context, check, value);
     else if (key === 'tags') {
-      requireVm(context.world, context.who, vmid, pool, ['VM.Config.Options']);
+      requireVm(context.world, context.who, { vmid, pool }, ['VM.Config.Options']);
       checkTagRights(context, before.tags, value);
     } else {
       const priv = PRIVILEGE.find(([pattern]) => pattern.test(key))?.[1] ?? 'VM.Config.Options';
-      requireVm(context.world, context.who, vmid, pool, [priv]);
+      requireVm(context.world, context.who, { vmid, pool }, [priv]);
     }
     if (value !== undefined && /^(rootfs|mp\d+)$/.test(key)) checkMount(context, vmid, value);
   }
@@ -104,7 +104,7 @@ function checkFeatures(context: Context, { vmid, pool, before, unprivileged }: R
   const [old, next] = [featuresOf(before?.features), featuresOf(value)];
   const changed = [...new Set([...old.keys(), ...next.keys()])].filter((name) => (old.get(name) ?? '') !== (next.get(name) ?? ''));
   if (changed.some((name) => name !== 'nesting')) forbid('changing feature flags (except nesting) is only allowed for root@pam');
-  if (changed.length > 0) requireVm(context.world, context.who, vmid, pool, ['VM.Allocate']);
+  if (changed.length > 0) requireVm(context.world, context.who, { vmid, pool }, ['VM.Allocate']);
 }
 
 export interface CtWorkshop {

@@ -60,7 +60,7 @@ function create(context: Context): string {
     context,
     Object.entries(options).flatMap(([key, value]) => (/^net\d+$/.test(key) ? [value] : [])),
   );
-  if (flag(context, 'start')) requireVm(world, who, vmid, pool, ['VM.PowerMgmt']);
+  if (flag(context, 'start')) requireVm(world, who, { vmid, pool }, ['VM.PowerMgmt']);
   const taken = world.guest(vmid);
   if (taken) refuse(`unable to create VM ${vmid} - VM ${vmid} already exists on node '${taken.node}'`);
   world.saveGuest(emptyGuest(vmid, 'qemu', nodeOf(context), { lock: 'create' }), context.at);
