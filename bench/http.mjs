@@ -8,7 +8,7 @@ const CALLERS = 64;
 const CALLS_EACH = 15;
 /** Reads are limited per principal; that many of them stay below the limit. */
 const TOKENS = 8;
-const ROUNDS = 5;
+const ROUNDS = 9;
 
 /** The shipped server on any free port, with its tokens. */
 async function serve(cli, env) {

@@ -16,7 +16,7 @@ import { fullStore } from './rows.mjs';
 
 const folder = workFolder();
 const START_ROUNDS = 9;
-const CALL_ROUNDS = 9;
+const CALL_ROUNDS = 15;
 /** Calls in a row of one side, and before the first round, so that V8 has compiled what both sides repeat. */
 const CALLS_A_ROUND = { 10: 40, '10,000': 4 };
 const WARM_CALLS = { 10: 2000, '10,000': 8 };
