@@ -34,6 +34,12 @@ export function rowOf<R extends object>(record: R): Row<R> {
   return Object.fromEntries(columns) as Row<R>;
 }
 
+/** Values that a row must have. Kysely leaves out a column without a value, and the statement would reach more rows. */
+export function exactly<const V extends object>(values: V): V {
+  for (const [column, value] of Object.entries(values)) if (value === undefined) throw new Error(`a row is named without its ${column}`);
+  return values;
+}
+
 /** The record of a row, without the fields whose columns are null. */
 export function recordOf<R extends object>(row: Partial<Row<R>>, { json = [], flags = [] }: Kinds<R> = {}): R {
   const record: Record<string, unknown> = {};

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { recordOf, rowOf } from '../../src/store/row.ts';
+import { exactly, recordOf, rowOf } from '../../src/store/row.ts';
 
 interface Kept {
   id: string;
@@ -26,4 +26,9 @@ it('reads the same record back, without the field of an empty column', () => {
     isOpen: true,
     note: '["not JSON for the reader"]',
   });
+});
+
+it('a row is not named by a value that is missing, which would name more rows', () => {
+  expect(exactly({ id: 'run_1', worker: '' })).toEqual({ id: 'run_1', worker: '' });
+  expect(() => exactly({ id: 'run_1', worker: undefined })).toThrow('a row is named without its worker');
 });

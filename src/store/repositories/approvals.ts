@@ -4,7 +4,7 @@ import { fail } from '../../core/errors/errors.ts';
 import { distinctOwners } from '../../core/people/owner.ts';
 import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/plan/approval.ts';
 import { exclusive } from '../dialect.ts';
-import { recordOf, rowOf } from '../row.ts';
+import { exactly, recordOf, rowOf } from '../row.ts';
 import type { ApprovalRow, Database } from '../schema.ts';
 import { eraseSecrets } from './secrets.ts';
 
@@ -139,7 +139,7 @@ export function approvalsIn(db: Kysely<Database>) {
       const rows = await db
         .selectFrom('approvals')
         .selectAll()
-        .where((e) => e.and(rowOf(request)))
+        .where((e) => e.and(rowOf(exactly(request))))
         .where('decided_at', '>', since)
         .orderBy('decided_at', 'desc')
         .execute();

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { RunRecord } from '../../core/plan/run.ts';
+import { exactly } from '../row.ts';
 import type { Database } from '../schema.ts';
 import { readRun } from './runs.ts';
 
@@ -24,7 +25,7 @@ export function guestsIn(db: Kysely<Database>) {
         .selectFrom('guests')
         .innerJoin('runs', 'runs.id', 'guests.run_id')
         .selectAll('runs')
-        .where((e) => e.and({ 'guests.cluster': cluster, 'guests.vmid': vmid, 'guests.key': key }))
+        .where((e) => e.and(exactly({ 'guests.cluster': cluster, 'guests.vmid': vmid, 'guests.key': key })))
         .executeTakeFirst();
       return row && readRun(row);
     },

@@ -1,6 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import { exclusive } from '../dialect.ts';
-import { recordOf, rowOf } from '../row.ts';
+import { exactly, recordOf, rowOf } from '../row.ts';
 import type { Database, Reservation, ReservationRow, Worker } from '../schema.ts';
 
 type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib' | 'space'>;
@@ -85,7 +85,7 @@ export function reservationsIn(db: Kysely<Database>) {
       for (const { id, cluster, vmid } of made.filter((row) => row.new_guest === 0))
         await db
           .deleteFrom('reservations')
-          .where((e) => e.and({ cluster, vmid, new_guest: 0, state: 'made' }))
+          .where((e) => e.and(exactly({ cluster, vmid, new_guest: 0, state: 'made' })))
           .where('id', '!=', id)
           .execute();
     },

@@ -3,7 +3,7 @@ import { defined } from '../../core/defined.ts';
 import type { ApprovalMethod, ApprovalStatus } from '../../core/plan/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../../core/plan/run.ts';
 import { exclusive } from '../dialect.ts';
-import { recordOf, rowOf } from '../row.ts';
+import { exactly, recordOf, rowOf } from '../row.ts';
 import type { Database, RunRow, Worker } from '../schema.ts';
 import { eraseSecrets } from './secrets.ts';
 
@@ -226,7 +226,7 @@ async function write(
   const { numUpdatedRows } = await db
     .updateTable('runs')
     .set(set)
-    .where((e) => e.and({ id, ...seen }))
+    .where((e) => e.and(exactly({ id, ...seen })))
     .executeTakeFirst();
   if (numUpdatedRows !== 1n) return false;
   for (const { upid } of steps) {

@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import { recordOf, rowOf } from '../row.ts';
+import { exactly, recordOf, rowOf } from '../row.ts';
 import type { Database, StandingApproval, StandingRow } from '../schema.ts';
 
 /** Standing approvals: created by a human in a terminal, few uses, at most an hour, revocable. */
@@ -47,7 +47,7 @@ export function standingIn(db: Kysely<Database>) {
       const { numUpdatedRows } = await db
         .updateTable('leases')
         .set({ revoked_at: now })
-        .where((e) => e.and({ id, cluster }))
+        .where((e) => e.and(exactly({ id, cluster })))
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
       return numUpdatedRows === 1n;
