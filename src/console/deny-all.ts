@@ -4,7 +4,7 @@ import type { Caller } from '../core/people/caller.ts';
 import type { Engine } from '../engine/types.ts';
 
 /**
- * Denies what one requester asked for before `until` (epoch ms), each request by itself, so that each leaves its line in the audit.
+ * Denies what one requester asked for up to `until` (epoch ms), each request by itself, so that each leaves its line in the audit.
  * @returns how many this call denied
  */
 export async function denyAllOf(

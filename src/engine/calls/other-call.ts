@@ -63,7 +63,11 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
 export async function whileHeld(call: ChangeCall, other: Reservation, ports: Ports): Promise<Result | undefined> {
   const store = await ports.store();
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
-    if (await releaseLeft(now, ports)) continue;
+    // A run may have taken it over meanwhile: either way its row is read again.
+    if (now.runId === undefined && isLeft(now, ports)) {
+      await releaseLeft(now, ports);
+      continue;
+    }
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
     if (run) await refuseForeign(run, call, ports);
     if (run?.status === 'unknown') {

@@ -22,7 +22,7 @@ export async function waitFor(
 ): Promise<RunRecord> {
   if (wait === 'end' && !cancelled) return ended;
   const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, ...(cancelled ? [cancelled] : [])]);
+  const signal = cancelled ? AbortSignal.any([stop.signal, cancelled]) : stop.signal;
   const timedOut = ports.clock.sleep(wait === 'end' ? FOREVER_MS : wait * 1000, signal).then(
     () => undefined,
     () => undefined,

@@ -1,5 +1,5 @@
 import { defined } from '../../../core/defined.ts';
-import { fail, ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import { asError, fail, ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import type { Caller } from '../../../core/people/caller.ts';
 import { lanesOf, requestsOf, vmidsOf } from '../../../core/plan/parts.ts';
 import type { RequestStep } from '../../../core/plan/plan.ts';
@@ -137,7 +137,10 @@ async function endOfTask(step: RequestStep, record: StepRecord, { plan }: RunRec
   if (status?.running) return undefined;
   if (status?.exit === undefined)
     return (await isProven(step, record, api)) ? { record: { ...record, state: 'done', exit: PROVEN } } : undefined;
-  const now = await ended(step, record, status.exit, api).catch(() => undefined);
+  const now = await ended(step, record, status.exit, api).catch((thrown) => {
+    if (asError(thrown).code !== 'outcome_unknown') throw thrown;
+    return undefined;
+  });
   if (now?.state !== 'failed') return now && { record: now };
   return { record: now, error: await taskFault(step, now, plan, ports.cluster) };
 }
