@@ -10,7 +10,7 @@ import { Script } from 'node:vm';
 declare const BUILD: string;
 /** Bytes before the code in a file of the cache: its checksum. */
 const HEADER = 4;
-/** Words of 4 bytes from one that the checksum reads to the next, at most; of a small file it reads at least eight. */
+/** Words of 4 bytes from one that the checksum reads to the next, at most; of a small file it reads about eight. */
 const STRIDE = 128;
 
 const building = process.execArgv.includes('--build-snapshot');

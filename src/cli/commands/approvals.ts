@@ -16,7 +16,7 @@ import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 /** `approvals list` */
 export function list(options: GlobalOptions & { status?: string }): Promise<Exit> {
   return withSession(options, async (session) => {
-    const approvals = await all(session, options.status);
+    const approvals = await visibleApprovals(session, options.status);
     const caller = operator();
     const shows = caller.isOperator ? 'all' : `only what ${caller.principal} requested`;
     if (!caller.isOperator) note(`This list shows ${shows}. In a terminal of the operator it shows all.`);
@@ -45,7 +45,7 @@ export function show(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });
     if (result.kind !== 'dry_run') fail('internal', 'Showing an approval must not decide it.');
-    const row = (await all(session)).find(({ approval_id }) => approval_id === id);
+    const row = (await visibleApprovals(session)).find(({ approval_id }) => approval_id === id);
     const view: JsonObject = { ...row, plan: planView(result.plan) };
     printResult(view, compactText(view));
     return 0;
@@ -97,13 +97,13 @@ export async function passphrase(options: GlobalOptions): Promise<Exit> {
 }
 
 /** All approvals that this caller may see, cluster by cluster, newest first. A cluster that cannot be opened takes none from the others. */
-async function all(session: Session, status?: string): Promise<JsonObject[]> {
-  const { clusters } = session.engine;
-  if (clusters.length === 0) return allOf(session, { status });
+export async function visibleApprovals({ engine }: Pick<Session, 'engine'>, status?: string): Promise<JsonObject[]> {
+  const { clusters } = engine;
   const found: JsonObject[] = [];
+  if (clusters.length === 0) await eachPage(engine, { status }, (page) => found.push(...page));
   for (const cluster of clusters) {
     try {
-      found.push(...(await allOf(session, { status, cluster })).map((approval) => ({ cluster, ...approval })));
+      await eachPage(engine, { status, cluster }, (page) => found.push(...page.map((approval) => ({ cluster, ...approval }))));
     } catch (thrown) {
       note(`${cluster}: ${asError(thrown).message}`);
     }
@@ -111,18 +111,20 @@ async function all(session: Session, status?: string): Promise<JsonObject[]> {
   return found;
 }
 
-/** Page by page. */
-async function allOf(session: Session, asked: { status: string | undefined; cluster?: string }): Promise<JsonObject[]> {
-  const found: JsonObject[] = [];
+/** The pages before one that cannot be read count. */
+async function eachPage(
+  engine: Session['engine'],
+  asked: { status: string | undefined; cluster?: string },
+  take: (page: JsonObject[]) => void,
+): Promise<void> {
   let cursor: unknown;
   do {
     const args = { limit: 100, ...defined({ ...asked, cursor }) };
-    const result = await session.engine.perform('list_approvals', args, operator());
+    const result = await engine.perform('list_approvals', args, operator());
     if (result.kind !== 'done') fail('internal', 'The operation list_approvals returned no result.');
-    found.push(...((result.output.approvals ?? []) as JsonObject[]));
+    take((result.output.approvals ?? []) as JsonObject[]);
     cursor = result.output.next_cursor;
   } while (typeof cursor === 'string');
-  return found;
 }
 
 function time(value: unknown): string {

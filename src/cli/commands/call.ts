@@ -58,7 +58,7 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
       const result = await perform(session, operation, args, {
         wait: 'end',
         ...given,
-        waitForHuman: wholeNumber('--wait', options.wait, 0),
+        waitForHuman: wholeNumber('--wait (seconds)', options.wait, 0),
         signal: interrupt.signal,
         onProgress: (shown) => {
           hasBegun = true;

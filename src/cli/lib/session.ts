@@ -18,7 +18,7 @@ import { configureConnection, type GlobalOptions } from './options.ts';
  * @param onRequest sees every request that leaves, for the metrics
  */
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
-  // The store needs it. An installation without it says so before anything else.
+  // Store and audit need it. An installation without it says so before anything else.
   await import('../../sqlite.ts');
   const configured = configureConnection(options);
   const [{ createEngine }, { operationNames }, log] = await Promise.all([

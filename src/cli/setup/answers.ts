@@ -48,7 +48,7 @@ export async function tokenPlan(options: SetupOptions): Promise<TokenPlan> {
   const storages = await names('--storages', options.storages, storageQuestion, 'local-lvm,local');
   const bridges = await names('--bridges', options.bridges, 'Bridges', 'vmbr0');
   const templates = await names('--templates', options.templates, 'VMIDs of templates outside of the pool', '');
-  const major = wholeNumber('--pve', options.pve, 7);
+  const major = wholeNumber('--pve (major version of Proxmox VE)', options.pve, 7);
   const chosen = toolsets.includes('all') ? TOOLSETS : (toolsets as Toolset[]);
   return { toolsets: chosen, tokenId, pool, nodes, storages, bridges, templates, major };
 }

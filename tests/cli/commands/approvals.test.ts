@@ -1,0 +1,35 @@
+import { expect, it, vi } from 'vitest';
+import { visibleApprovals } from '../../../src/cli/commands/approvals.ts';
+import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
+import type { Engine } from '../../../src/engine/types.ts';
+
+/** An engine with these clusters; each has its pages of approvals, and `undefined` is a page that cannot be read. */
+function engineOf(pages: Record<string, (string[] | undefined)[]>, clusters = Object.keys(pages)): Engine {
+  const perform = async (_name: string, { cluster = '', cursor = '0' }: { cluster?: string; cursor?: string }) => {
+    const page = pages[cluster]?.[Number(cursor)];
+    if (!page) throw new ProxmoxMcpError('store_unavailable', 'The store is locked.');
+    const next = Number(cursor) + 1;
+    const more = next < (pages[cluster]?.length ?? 0) ? { next_cursor: String(next) } : {};
+    return { kind: 'done', output: { approvals: page.map((id) => ({ approval_id: id })), ...more } };
+  };
+  return { clusters, perform } as unknown as Engine;
+}
+
+it('lists the approvals of all pages and clusters', async () => {
+  const engine = engineOf({ home: [['a'], ['b']], work: [['c']] });
+  expect(await visibleApprovals({ engine })).toEqual([
+    { cluster: 'home', approval_id: 'a' },
+    { cluster: 'home', approval_id: 'b' },
+    { cluster: 'work', approval_id: 'c' },
+  ]);
+  expect(await visibleApprovals({ engine: engineOf({ '': [['a'], ['b']] }, []) })).toEqual([{ approval_id: 'a' }, { approval_id: 'b' }]);
+});
+
+it('lists the pages before one that cannot be read, and says what failed', async () => {
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const found = await visibleApprovals({ engine: engineOf({ home: [['a'], undefined], work: [['c']] }) });
+  const notes = said.mock.calls.map(([text]) => String(text)).join('');
+  said.mockRestore();
+  expect(found.map(({ approval_id }) => approval_id)).toEqual(['a', 'c']);
+  expect(notes).toContain('home: The store is locked.');
+});
