@@ -14,8 +14,6 @@ export default defineConfig({
     // More than the two cores of a small machine: a test that waits for a task, a process or a timer leaves its core to another.
     maxWorkers: 8,
     sequence: { sequencer: ProgramsFirst },
-    // Files that did not change are not transformed again: half of what a single test file costs.
-    experimental: { fsModuleCache: true },
     env: { TMPDIR: scratchFolder() },
     // Some tests start several processes, one after another, also on a machine that is busy.
     testTimeout: 120_000,

@@ -123,7 +123,7 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
     expect(it.calls).toHaveLength(2);
   });
 
-  it('a human who does not answer before the client gives up has not answered', async () => {
+  it('a human who does not answer before the client gives up decides nothing', async () => {
     const asked = deferred();
     const { call, calls, client } = await approveWith(era, () => {
       asked.resolve();
@@ -142,7 +142,7 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
     expect(calls.map(({ options }) => options.answer)).toEqual([undefined]);
   });
 
-  it('a client that fails to ask has not answered', async () => {
+  it('a client that fails to ask decides nothing', async () => {
     const { call, calls } = await approveWith(era, () => Promise.reject(new Error('no window')));
     const outcome = await call().then(
       (result) => result.isError,

@@ -247,7 +247,7 @@ describe.each(ERAS)('the MCP server for a %s client', (era) => {
     await client.close();
   });
 
-  it('offers prompts whose tools are all offered', async () => {
+  it('lists its prompts and renders one without opening a cluster', async () => {
     const it = face(() => ({ kind: 'done', output: {} }));
     const client = await connect(it, era);
     expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['review_approvals', 'provision_vm', 'security_review']);

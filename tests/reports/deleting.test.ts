@@ -101,7 +101,7 @@ describe('bpg/terraform-provider-proxmox#167, ansible-collections/community.prox
   });
 });
 
-test('a NAS guest with disks of the host: the plan names and destroys its own volume alone', async () => {
+test('a NAS guest with disks of the host: the plan names its own volume alone as destroyed', async () => {
   const nas: GuestSpec = {
     vmid: 107,
     config: {

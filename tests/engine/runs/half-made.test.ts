@@ -216,7 +216,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual([]);
   });
 
-  it('is finished where only guests with a tag may be changed, also when the tag is a missing step', async () => {
+  it('is finished where only guests with a tag may be changed, when the tag is a missing step', async () => {
     const policy = { policy: { rules: [], only: { created: false, tags: ['web'], pools: [] }, perHour: {} } };
     world = await openWorld(policy);
     refuse('POST', '/config$');

@@ -112,7 +112,7 @@ describe('get_cluster', () => {
       'backups: shown only with VM.Backup (held nowhere) and Datastore.AllocateSpace (held nowhere)',
     ]);
   });
-  test('names a guest on which a role takes VM.Audit away', async () => {
+  test('says that a role on one guest takes VM.Audit away', async () => {
     const permissions = { '/vms': ['VM.Audit'], '/vms/105': ['VM.PowerMgmt'] };
     const { answer } = await look({ ...house, permissions }, { sections: ['templates'] });
     expect(answer.cannot_see).toEqual(['guests: shown only with VM.Audit (held on /vms alone)']);

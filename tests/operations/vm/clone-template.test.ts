@@ -113,7 +113,7 @@ describe('configured in the same call', () => {
     expect(plan.demand?.after).toEqual({ cpu: 4, memoryMib: 4096, diskGib: 20 });
     expect(plan.cleanup).toBe('delete_vm {"vmid": 120}');
   });
-  test('the plan names the values that the clone inherits; protection and onboot are not among them', async () => {
+  test('the plan names the values that the clone inherits; protection and onboot are switched off', async () => {
     const source = withConfig(template, {
       protection: 1,
       onboot: 1,

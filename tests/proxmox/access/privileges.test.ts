@@ -34,7 +34,7 @@ it('names what is missing, and asks for each path once', async () => {
   expect(one.asked).toEqual(['/vms/105', '/storage/local']);
 });
 
-it('requests a granted path once in 30 s, and calls nothing missing from memory alone', async () => {
+it('requests a granted path once for calls in a row, and calls nothing missing from memory alone', async () => {
   const rights: Record<string, string[]> = { '/vms/105': ['VM.Audit'] };
   const one = api(rights);
   const power = { path: '/vms/105', anyOf: ['VM.PowerMgmt'] };

@@ -73,6 +73,13 @@ it.each(['timeout=1', 'timeout=0'])('a connection that a proxy keeps for "%s" is
   expect(server.connections()).toBe(3);
 });
 
+it('an answer without a length ends with its connection', async () => {
+  const { server, client } = await open(() => ({ write: ({ socket }) => socket?.end('HTTP/1.1 200 OK\r\n\r\n{"data":"whole"}') }));
+  for (let n = 0; n < 2; n++) expect(await client.get('/version')).toBe('whole');
+  expect(server.connections()).toBe(2);
+  expect(server.received.length).toBe(2);
+});
+
 it('a change has a connection of its own, which ends with it', async () => {
   const { server, client } = await open();
   await client.get('/version');
