@@ -83,10 +83,14 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
-/** The options in a guest's configuration file. Its later sections are snapshots. */
+/**
+ * The options in a guest's configuration file. Its later sections are snapshots. Proxmox ends a line at a line feed alone, where a pattern of
+ * JavaScript with `m` also ends it at a carriage return: a value with one could hide the options behind it.
+ */
 export function optionsInFile(text: string): Options {
-  const [head = ''] = text.split(/^\[/m);
-  return optionsOf([...head.matchAll(/^([a-z][\w-]*): *(.*)$/gm)].map(([, key = '', value = '']) => [key, value] as const));
+  const [head = ''] = text.split(/(?:^|\n)\[/);
+  const lines = head.split('\n').map((line) => /^([a-z][\w-]*):[ \t]*(.*)$/s.exec(line));
+  return optionsOf(lines.flatMap((line) => (line ? [[line[1] ?? '', line[2]?.trimEnd()] as const] : [])));
 }
 
 /** Pairs without a value are left out. */
