@@ -61,6 +61,8 @@ export function createConnections(connector: TrustedConnector): Connections {
     if (!isUsable(socket)) return void socket.destroy();
     const until = performance.now() + (lives.get(socket) ?? IDLE_MS);
     const waiting = idle.get(key) ?? [];
+    // Two requests on one connection would get each other's answers.
+    if (waiting.some((one) => one.socket === socket)) return void socket.destroy();
     idle.set(key, waiting);
     waiting.push({ socket: socket.unref(), until });
     sweeping ??= setTimeout(sweep, IDLE_MS).unref();

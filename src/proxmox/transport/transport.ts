@@ -74,6 +74,8 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     const query = inQuery ? encoded : '';
     if (endpoint.host.includes('%')) zoned.set(withoutZone(endpoint.host), endpoint.host);
     if (closed) return { failure: 'connect', reason: 'the client was closed' };
+    // It may have waited for its turn; Node would end an idle connection that it never used.
+    if (method === 'GET') signal?.throwIfAborted();
     const request = https.request({
       ...addressOf(endpoint, path, query),
       method,
