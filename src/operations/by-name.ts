@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { oncePer } from '../core/once-per.ts';
 import { hidesSomething } from '../core/text/text.ts';
 import type { Operation } from './define.ts';
 
@@ -8,17 +9,12 @@ const existingName = z
   .trim()
   .refine((text) => text.length >= 1 && text.length <= 253 && !hidesSomething(text), { message: 'must be the name of a guest' });
 
-const inputs = new WeakMap<Operation, z.ZodObject>();
-
 /**
  * The parameters of an operation as callers see them. Where it takes a VMID, callers may give the name instead, which the engine replaces by
  * the VMID before the operation gets the arguments.
  */
-export function inputOf(operation: Operation): z.ZodObject {
-  const { input, byName } = operation;
+export const inputOf = oncePer(({ input, byName }: Operation): z.ZodObject => {
   if (byName === undefined) return input;
-  const known = inputs.get(operation);
-  if (known) return known;
   const shape = Object.fromEntries(
     Object.entries(input.shape).flatMap(([key, type]): [string, z.core.$ZodType][] => {
       const nameKey = byName[key];
@@ -31,10 +27,8 @@ export function inputOf(operation: Operation): z.ZodObject {
     }),
   );
   // The operation's own refinements stay.
-  const made = z.core.clone(input, { ...input.def, shape });
-  inputs.set(operation, made);
-  return made;
-}
+  return z.core.clone(input, { ...input.def, shape });
+});
 
 function optional(type: z.core.$ZodType): z.core.$ZodType {
   return type._zod.optin === 'optional' ? type : z.optional(type);

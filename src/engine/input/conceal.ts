@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
+import { oncePer } from '../../core/once-per.ts';
 import type { SecretRef } from '../../core/plan/plan.ts';
 import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
 import { namesSecret } from '../../core/text/text.ts';
@@ -17,18 +18,12 @@ export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObje
   return mayHoldSecrets(schema) ? (walk(schema, value, hide) as JsonObject) : value;
 }
 
-const known = new WeakMap<Schema, boolean>();
-
 /** Whether a schema marks anything. Most operations take no secret, and a schema never changes. */
-function mayHoldSecrets(schema: Schema): boolean {
-  const seen = known.get(schema);
-  if (seen !== undefined) return seen;
+const mayHoldSecrets = oncePer((schema: Schema): boolean => {
   const open = unreachableSecrets(schema);
   if (open.length > 0) fail('internal', `The parameters mark a secret where it cannot be concealed: ${open.join(', ')}.`);
-  const may = [...reachable(schema)].some((part) => isSecret(part) || isSetting(part));
-  known.set(schema, may);
-  return may;
-}
+  return [...reachable(schema)].some((part) => isSecret(part) || isSetting(part));
+});
 
 /** A schema and all below it that `walk` can reach. */
 function reachable(schema: Schema): Set<Schema> {
