@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -167,6 +169,10 @@ it('sends nothing to a server whose certificate no authority signed', async () =
   const peer = await connectCommand('v2', ['connect', tls.url], env);
   expect((await peer.call('get_vm', { vmid: 100 })).structured).toMatchObject({ vmid: 100 });
   await peer.close();
+  const ca = readFileSync('src/simulator/data/demo-ca.pem');
+  const [health] = await once(get(new URL('/healthz', tls.url), { ca }), 'response');
+  expect(health.statusCode).toBe(200);
+  health.resume();
   await tls.close();
 });
 
