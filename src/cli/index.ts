@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
 import { nearest } from '../core/text/nearest.ts';
-import { below, command, group, idNotOption, meant, printing, run, server } from './lib/command.ts';
+import { below, command, group, helpOn, holding, idNotOption, meant, printing, run, server } from './lib/command.ts';
 import type { GlobalOptions } from './lib/options.ts';
 import { type Exit, outliveReaders } from './terminal/output.ts';
 
@@ -30,12 +30,12 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required.
 Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/configuration.md), in the environment, a file named by --settings, or ~/.config/proxmox-mcp/env.`),
   );
 
-server(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: true })
-  .usage('[options]')
-  .argument('[words...]')
+const stdio = server(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: true })
+  .allowExcessArguments()
   .action(run(async () => serve));
 
-async function serve([unknown]: string[], options: GlobalOptions): Promise<Exit> {
+async function serve(options: GlobalOptions): Promise<Exit> {
+  const [unknown] = stdio.args;
   if (unknown !== undefined) return refuseCommand(unknown);
   return (await import('./commands/stdio.ts')).stdio(options);
 }
@@ -95,7 +95,7 @@ command(approvals, 'watch', 'follow approvals until Ctrl-C').action(run(async ()
 command(approvals, 'passphrase', 'set the passphrase required for every local decision').action(
   run(async () => (await import('./commands/approvals.ts')).passphrase),
 );
-const leases = command(approvals, 'lease', 'list or manage short-lived standing approvals').action(
+const leases = holding(command(approvals, 'lease', 'list or manage short-lived standing approvals')).action(
   run(async () => (await import('./commands/leases.ts')).list),
 );
 command(leases, 'add', 'create a standing approval; needs a terminal')
@@ -172,6 +172,7 @@ program
 const service = group(program, 'service', 'install as a systemd service');
 service
   .command('install')
+  .allowExcessArguments(false)
   .description('print a systemd unit with its own user')
   .option('--write', 'write the unit, as root')
   .option('--folder <folder>', 'write to this folder', '/etc/systemd/system')
@@ -193,6 +194,11 @@ program
   fish  proxmox-mcp completion fish | source      in ~/.config/fish/config.fish`),
   )
   .action(run(async () => (await import('./commands/completion.ts')).completion));
+program
+  .helpCommand(false)
+  .command('help [command...]')
+  .description('show the help of a command')
+  .action(run(async () => helpOn(program)));
 // The completion scripts call it.
 program
   .command('__complete [words...]', { hidden: true })

@@ -10,6 +10,8 @@ export function server(parent: Command, usage: string, description: string, opti
   return (
     parent
       .command(usage, options)
+      // A group takes any word, to say which it has. What it holds would inherit that.
+      .allowExcessArguments(false)
       .description(description)
       .option('--demo', 'use the embedded cluster; ignore host and token')
       .option('--settings <file>', 'read settings from this file, after the environment')
@@ -32,17 +34,37 @@ export function printing(one: Command): Command {
 
 /** A command that only holds others. For an option before their names, the error lists the names. */
 export function group(parent: Command, name: string, description: string): Command {
-  const made = parent.command(name).description(description).usage('<command> [options]');
-  return made
-    .allowExcessArguments()
-    .allowUnknownOption()
-    .action(() => {
-      const [word] = made.args;
-      const names = made.commands.map((one) => one.name());
-      const unknown = word === undefined || word.startsWith('-') ? 'a command is missing' : `unknown command '${word}'`;
-      const similar = word === undefined ? [] : nearest(word, names, 1);
-      return made.error(`error: ${unknown}${meant(similar, parentNames(made))}\n${made.name()} has: ${names.join(', ')}`, { exitCode: 2 });
-    });
+  const made = holding(parent.command(name).description(description).usage('<command> [options]').allowUnknownOption());
+  return made.action(() => refuseWord(made));
+}
+
+/** A command that holds others. For a word that names none of them, the error lists their names. */
+export function holding(made: Command): Command {
+  return made.allowExcessArguments().hook('preAction', (_, acting) => {
+    if (acting === made && made.args.length > 0) refuseWord(made);
+  });
+}
+
+function refuseWord(made: Command): never {
+  const [word] = made.args;
+  const names = made.commands.map((one) => one.name());
+  const unknown = word === undefined || word.startsWith('-') ? 'a command is missing' : `unknown command '${word}'`;
+  const similar = word === undefined ? [] : nearest(word, names, 1);
+  return made.error(`error: ${unknown}${meant(similar, parentNames(made))}\n${made.name()} has: ${names.join(', ')}`, { exitCode: 2 });
+}
+
+/** `help approvals list` says what `approvals list --help` does. @throws where the words name no command */
+export function helpOn(program: Command): (words: string[]) => Exit {
+  return (words) => {
+    const command = words.reduce((one, word) => one.commands.find((each) => each.name() === word) ?? refuseHelp(one, word), program);
+    command.outputHelp();
+    return 0;
+  };
+}
+
+function refuseHelp(one: Command, word: string): never {
+  const names = one.commands.map((each) => each.name()).filter((name) => !name.startsWith('_'));
+  return one.error(`error: unknown command '${word}'${meant(nearest(word, names, 1), parentNames(one))}`, { exitCode: 2 });
 }
 
 /** `\n(Did you mean: proxmox-mcp call list_vms?)`, or nothing. */
