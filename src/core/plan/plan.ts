@@ -175,7 +175,7 @@ export interface Plan {
    * a list of rules its digest. Any difference at redemption makes the approval stale.
    */
   binds?: Record<string, Json>;
-  /** Tags and pools that it takes from or gives to a guest. The plan counts as destroying where a rule of the policy names one of them. */
+  /** Tags and pools that it takes from or gives to a guest. The plan counts as destroying where a rule of the policy or a standing approval names one of them. */
   moves?: { tags: string[]; pools: string[] };
   /** Tags and protection that the guest has afterwards, where a rollback brings back others: policy counts it as both. */
   becomes?: { tags: string[]; protection: boolean };

@@ -1,13 +1,12 @@
 import { fail } from '../../core/errors/errors.ts';
-import { isInPool } from '../../core/guest.ts';
 import type { Requester } from '../../core/people/caller.ts';
 import { graver } from '../../core/plan/effect.ts';
 import { demandsOf, newGuestsOf, vmidsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import type { Policy } from '../../core/settings/policy.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
 import { unstated } from '../../operations/stated.ts';
 import { planContext, type Reserved } from '../context.ts';
+import { raisedByMove } from '../limits/moves.ts';
 import { deletedLately } from '../limits/reservations.ts';
 import { checkPlanScope } from '../limits/scope.ts';
 import { withSources } from '../limits/sources.ts';
@@ -29,7 +28,7 @@ export async function makePlan(
   void api.version().catch(() => {});
   const planned = await call.operation.plan(await planContext(call.caller, reserved, ports), call.args);
   refuseUnstated(call.operation, planned);
-  const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
+  const plan = await withSources(await raisedByMove(planned, ports), api);
   await checkPlanScope(plan, call.caller.scope, api);
   const open = await openRunsOf(vmidsOf(plan), ports);
   const warnings = [...plan.warnings, ...open.map(openLine), ...(await reuses(plan, ports))];
@@ -55,21 +54,6 @@ async function reuses(plan: Plan, ports: Ports): Promise<string[]> {
   const reused = demandsOf(plan).filter(({ newGuests, vmid }) => newGuests === 1 && deleted.has(vmid));
   const why = 'belonged to a guest that was deleted within the last 24 h: its backups and jobs look like those of the new one';
   return reused.map(({ vmid }) => `VMID ${vmid} ${why}`);
-}
-
-/** A tag or pool that a rule names decides what may happen to a guest: giving or taking it counts as `destroy`. */
-function raisedByPolicy(plan: Plan, { rules, only }: Policy): Plan {
-  const { tags = [], pools = [] } = plan.moves ?? {};
-  const named = {
-    tags: [...rules.flatMap(({ match }) => match.tag ?? []), ...(only?.tags ?? [])].map((tag) => tag.toLowerCase()),
-    pools: [...rules.flatMap(({ match }) => match.pool ?? []), ...(only?.pools ?? [])],
-  };
-  const tag = tags.find((one) => named.tags.includes(one.toLowerCase()));
-  const pool = pools.find((one) => named.pools.some((other) => isInPool(one, other)));
-  if (tag === undefined && pool === undefined) return plan;
-  const what = tag === undefined ? `pool ${pool}` : `tag ${tag}`;
-  const because = [plan.raisedBecause, `a rule of the policy names the ${what}`].filter((text) => text !== undefined).join('; ');
-  return { ...plan, effect: 'destroy', raisedBecause: because };
 }
 
 /** A request that the operation does not state has rights that no role was made for. @throws internal */

@@ -75,4 +75,20 @@ describe('a standing approval', () => {
     expect(nested).not.toMatchObject({ kind: 'approval_required' });
     expect(await left()).toEqual([4]);
   });
+
+  it('is not extended by its user: while it is open, giving a guest its tag or pool needs an approval', async () => {
+    const { vmid } = await world.done('create_vm', { name: 'ledger', disk_gb: 1, start_on_create: true });
+    const move = (args: object) => world.call('update_vm', { vmid, ...args });
+    await create({ tag: 'ci', uses: 5 });
+    await create({ pool: 'agents', uses: 5 });
+    const asked = await move({ add_tags: ['CI'] });
+    expect(asked).toMatchObject({
+      approval: { method: 'human', plan: { effect: 'destroy', raisedBecause: expect.stringContaining('tag CI') } },
+    });
+    expect(await move({ pool: 'agents' })).toMatchObject({ approval: { plan: { effect: 'destroy' } } });
+    await world.asks('stop_vm', { vmid });
+    // Tags that it does not name stay free.
+    expect(await move({ add_tags: ['night'] })).toMatchObject({ kind: 'done' });
+    expect(await left()).toEqual([5, 5]);
+  });
 });

@@ -85,6 +85,19 @@ describe('options', () => {
     expect(result).toMatchObject({ plan: { effect: 'destroy', raisedBecause: expect.stringContaining('prod') } });
   });
 
+  it('a pool or tag in which run_in_guest may do more counts as destroying', async () => {
+    const { vmid } = await create();
+    const run = [
+      { match: { tag: ['ops'] }, files: ['/etc/hosts'] },
+      { match: { pool: ['Agents'] }, argv: [['uptime']] },
+    ];
+    const strict = world.another({ policy: { ...NO_POLICY, run } });
+    for (const args of [{ add_tags: ['ops'] }, { pool: 'agents' }]) {
+      const result = await strict.perform('update_vm', { vmid, ...args }, agent, { dryRun: true });
+      expect(result).toMatchObject({ plan: { effect: 'destroy', raisedBecause: expect.stringContaining('run_in_guest') } });
+    }
+  });
+
   it('warns of a name that another guest has, and refuses a tag that is added and removed', async () => {
     expect((await planOf(world, 'update_vm', { vmid: 105, new_name: 'WEB1' })).warnings).toEqual([
       'guest 100 is called WEB1 too: only a VMID tells them apart',
