@@ -13,7 +13,7 @@ import { made, madeReport } from '../vm/provision/made.ts';
 import { newGuest } from '../vm/provision/new-guest.ts';
 import { type Inside, readInside } from './lib/inside.ts';
 import { overPlan } from './lib/restore-over.ts';
-import { backupText, boundTo, placeFor, restoreStep } from './lib/restore-parts.ts';
+import { backupText, boundTo, nodeFor, placeFor, restoreStep } from './lib/restore-parts.ts';
 
 const input = z.strictObject({
   volume: volumeId.optional().describe('Of list_backups'),
@@ -61,13 +61,15 @@ export const restoreBackup = defineOperation({
   report: madeReport,
 });
 
-async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup, inside: Inside): Promise<Plan> {
+async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, inside: Inside): Promise<Plan> {
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
   const demand = own.demand(inside.sizes);
   await refuseTooLarge(ctx, demand, undefined);
+  const { node, choices } = await nodeFor(ctx, found, inside);
+  const backup = { ...found, node };
   const place = await placeFor(ctx, args, backup, inside);
-  const { node, type } = backup;
+  const { type } = backup;
   const name = args.name ?? inside.name;
   const twins = await namedSo(ctx, name, args);
   const label = `${name === '' ? 'guest' : plainText(name, 80)} (${vmid})`;
@@ -94,6 +96,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
     expected: [there],
     choices: [
       ...own.choices,
+      ...choices,
       ...place.choices,
       ...(args.volume === undefined ? [`volume: ${plainText(backup.volid, 200)} (the newest)`] : []),
     ],

@@ -168,6 +168,43 @@ describe('restore_backup', () => {
     expect(await world.done('get_vm', { name: 'dns2' })).toMatchObject({ vmid: done.vmid });
   });
 
+  it('puts a container only where disks of containers go, and a VM where disk images go', async () => {
+    await world.done('backup_vm', { vmid: 200, storage: 'local' });
+    await asRoot(world.cluster, 'PUT', '/storage/nas', { content: 'images,iso,backup' });
+    const onNas = { source_vmid: 200, storage: 'nas', name: 'dns2' };
+    const error = await world.refused(world.call('restore_backup', onNas));
+    expect(error).toMatchObject({ code: 'storage_unavailable', message: 'Storage nas on pve does not take disks of containers.' });
+    await asRoot(world.cluster, 'PUT', '/storage/nas', { content: 'rootdir,iso,backup' });
+    expect(await world.done('restore_backup', onNas)).toMatchObject({ name: 'dns2', created: true });
+    // build1 was on nas, which takes no disk image any more.
+    expect((await planOf(world, 'restore_backup', { source_vmid: 104, vmid: 150 })).choices).toContain(
+      'storage: local-lvm (PROXMOX_STORAGE)',
+    );
+  });
+
+  it('refuses a new guest for which the storage of its backup has no space', async () => {
+    await asRoot(world.cluster, 'PUT', '/nodes/pve/qemu/104/resize', { disk: 'scsi0', size: '1900G' });
+    await world.done('backup_vm', { vmid: 104, storage: 'local' });
+    const limits = { maxCpu: 16, maxRamMib: 65_536, maxDiskGib: 9_000, maxVms: 50, scope: { kind: 'visible' as const } };
+    const wide = world.another({ limits });
+    const error = await world.refused(wide.perform('restore_backup', { source_vmid: 104, name: 'large' }, agent));
+    expect(error).toMatchObject({
+      code: 'storage_unavailable',
+      message: expect.stringMatching(/^Storage nas on pve has .* 1900 GiB are needed/),
+    });
+    // The disk under an overwrite is freed first.
+    const over = await wide.perform('restore_backup', { source_vmid: 104, overwrite: true }, agent);
+    expect(over.kind).toBe('approval_required');
+  });
+
+  it('makes the new guest on the node of the original, whose storages it knows', async () => {
+    await world.done('backup_vm', { vmid: 107, storage: 'nas' });
+    const plan = await planOf(world, 'restore_backup', { source_vmid: 107, vmid: 150 });
+    expect(plan).toMatchObject({ node: 'pve2', choices: expect.arrayContaining(['node: pve2 (that of guest 107)']) });
+    await world.done('restore_backup', { source_vmid: 107, vmid: 150 });
+    expect(sent().at(-1)).toBe('POST /nodes/pve2/qemu');
+  });
+
   it('refuses a VMID that is taken, and names its guest', async () => {
     const error = await world.refused(world.call('restore_backup', { source_vmid: 104, vmid: 105 }));
     expect(error).toMatchObject({ code: 'conflict', message: 'VMID 105 is taken by dev1.', hint: expect.stringContaining('overwrite') });
@@ -206,6 +243,17 @@ describe('restore_backup', () => {
     expect(await approved('restore_backup', { source_vmid: 104, overwrite: true })).toMatchObject({ vmid: 104, status: 'stopped' });
     expect(lastParams()).toMatchObject({ vmid: '104', force: '1' });
     expect((await world.done('get_vm', { vmid: 104 })).snapshots).toBe(0);
+  });
+
+  it('tells the disks that an overwrite destroys from those that it detaches', async () => {
+    await asRoot(world.cluster, 'POST', '/nodes/pve/qemu/104/config', { scsi1: 'nas:2' });
+    const over = { source_vmid: 104, overwrite: true };
+    const plan = await planOf(world, 'restore_backup', over);
+    expect(plan.summary).toMatch(/over build1 \(104\), which destroys nas:104\/vm-104-disk-0\.qcow2 \(16 GiB\)$/);
+    expect(plan.warnings).toContain('not in the backup, so detached with their data: nas:104/vm-104-disk-1.raw (2 GiB)');
+    await approved('restore_backup', over);
+    const { disks } = await world.done('get_vm', { vmid: 104 });
+    expect(disks).toContainEqual(expect.objectContaining({ slot: 'unused0', volume: 'nas:104/vm-104-disk-1.raw' }));
   });
 
   it('refuses to replace a running guest', async () => {

@@ -1,9 +1,11 @@
 import { present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../../core/plan/plan.ts';
+import { summed } from '../../../core/sums.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { tagsOf } from '../../../proxmox/guest/guests.ts';
+import type { Disk } from '../../../proxmox/guest/disks.ts';
+import { type Guest, tagsOf } from '../../../proxmox/guest/guests.ts';
 import { uuidOf } from '../../../proxmox/guest/identity.ts';
 import type { OperationContext } from '../../define.ts';
 import { refuseTooLarge } from '../../vm/lib/limits.ts';
@@ -12,7 +14,19 @@ import { withSize } from '../../vm/lib/volumes.ts';
 import type { Inside } from './inside.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
 
-/** Restores over an existing guest. Proxmox destroys its disks and all its snapshots first. @throws guest_running, guest_protected */
+/**
+ * The guest's own volumes: those that Proxmox replaces, and those that it detaches. It destroys all volumes of a container once the new ones
+ * are made; of a VM it first frees the drives that the backup has too.
+ */
+function volumesUnder({ at, disks }: Guest, inside: Inside) {
+  const own = disks.filter((d) => d.owner === at.vmid && d.media !== 'cdrom');
+  const isLost = ({ slot, media }: Disk) => at.type === 'lxc' || media === 'cloudinit' || inside.disks.some((one) => one.slot === slot);
+  const lost = own.filter(isLost);
+  const freed = summed(at.type === 'lxc' ? [] : lost.map(({ storage, sizeGib = 0 }) => [storage, sizeGib] as const));
+  return { lost: lost.map(withSize), kept: own.filter((d) => !isLost(d)).map(withSize), freed };
+}
+
+/** Restores over an existing guest, whose disks and snapshots go. @throws guest_running, guest_protected */
 export async function overPlan(
   ctx: OperationContext,
   args: { vmid?: number | undefined; storage?: string | undefined },
@@ -40,10 +54,11 @@ export async function overPlan(
     after: inside.sizes,
   };
   await refuseTooLarge(ctx, demand, undefined);
-  const place = await placeFor(ctx, args, backup, inside);
+  const { lost, kept, freed } = volumesUnder(guest, inside);
+  const place = await placeFor(ctx, args, backup, inside, freed);
+  const missing = inside.excluded.filter((slot) => !guest.disks.some((d) => d.slot === slot));
   const uuid = uuidOf(inside.config);
   const isOther = uuid !== undefined && uuid !== guest.identity.key;
-  const disks = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom').map(withSize);
   // No read tells the restored guest from the former one. Without its task the outcome stays unknown.
   const there: Condition = { kind: 'config', ...guest.at, has: { lock: null } };
   const names = snapshots.names.map((name) => plainText(name, 40));
@@ -56,22 +71,23 @@ export async function overPlan(
     space: place.space,
     binds: boundTo(backup),
     becomes: { tags: tagsOf(inside.config.tags), protection: inside.config.protection === '1' },
-    summary: `Restore ${backupText(backup)} over ${of}, whose present disks are destroyed`,
+    summary: `Restore ${backupText(backup)} over ${of}, ${kept.length === 0 ? 'whose present disks are destroyed' : `which destroys ${lost.join(', ') || 'its configuration'}`}`,
     effect: 'destroy',
     raisedBecause: `${of} as it is now is lost`,
     steps: [restoreStep(backup, vmid, { ...place.params, force: true, ...(backup.vmid === vmid ? {} : { unique: true }) })],
     expected: [there],
     choices: place.choices,
     warnings: present(
-      `lost: ${disks.join(', ') || 'its configuration'}`,
+      `lost: ${lost.join(', ') || 'its configuration'}`,
       names.length > 0 && `lost: its snapshots ${names.join(', ')}`,
-      inside.excluded.length > 0 && `disks that were excluded from the backup are detached: ${inside.excluded.join(', ')}`,
+      kept.length > 0 && `not in the backup, so detached with their data: ${kept.join(', ')}`,
+      missing.length > 0 && `missing, because they were excluded from the backup: ${missing.join(', ')}`,
       ...inside.warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
       isOther && `the backup is of another machine: its identity differs from that of ${of}`,
       backup.vmid !== vmid && `the backup is of guest ${backup.vmid}, not of ${of}`,
     ),
-    before: { disks },
+    before: { disks: [...lost, ...kept] },
     after: { name: inside.name, status: 'stopped' },
     undo: `impossible, unless it is backed up first: backup_vm {"vmid": ${vmid}}`,
   };

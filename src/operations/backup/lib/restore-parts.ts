@@ -1,12 +1,15 @@
-import { defined } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import type { Condition, Params, Plan, RequestStep } from '../../../core/plan/plan.ts';
+import { summed } from '../../../core/sums.ts';
 import { duration, isoOf } from '../../../core/text/duration.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { listStorages, placeOn } from '../../../proxmox/storage.ts';
+import { listGuests } from '../../../proxmox/guest/guests.ts';
+import { listStorages, placeOn, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { createRequest, taskType } from '../../vm/lib/guest-request.ts';
 import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
+import { spaceFor } from '../../vm/provision/clone/space.ts';
 import type { Inside } from './inside.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
@@ -34,37 +37,75 @@ export function backupText({ vmid, time }: Backup): string {
   return `the backup of guest ${vmid} of ${isoOf(time)} (${duration(Date.now() / 1000 - time)} ago)`;
 }
 
+/** The kind of content that a storage must take for the disks of a guest. */
+const CONTENT = { qemu: 'images', lxc: 'rootdir' } as const;
+
+/** GiB by storage as they are in the backup. */
+function needsOf({ disks }: Inside): Map<string, number> {
+  return summed(disks.map(({ storage, sizeGib }) => [storage, sizeGib] as const));
+}
+
+/** Whether each disk can be where it was. A container goes to one storage as a whole. */
+function canKeep({ type }: Backup, needs: ReadonlyMap<string, number>, storages: readonly StorageRow[]): boolean {
+  const takes = (name: string) => storages.some((s) => s.storage === name && s.usable && s.content.includes(CONTENT[type]));
+  return [...needs.keys()].every(takes) && (type === 'qemu' || needs.size === 1);
+}
+
+/**
+ * The node for a new guest: PROXMOX_NODE, that of the original, then each other one that reaches the backup. The first that has the storages of
+ * the backup is taken.
+ */
+export async function nodeFor(ctx: OperationContext, backup: Backup, inside: Inside): Promise<{ node: string; choices: string[] }> {
+  const { node: usual, nodeIsExplicit } = ctx.defaults;
+  const original = (await listGuests(ctx.api)).find(({ vmid, type }) => vmid === backup.vmid && type === backup.type)?.node;
+  const wanted = present(nodeIsExplicit && usual, original).filter((node) => backup.nodes.includes(node));
+  const nodes = [...new Set([...wanted, ...backup.nodes])];
+  const [first = backup.node, ...others] = nodes;
+  if (others.length === 0) return { node: first, choices: [] };
+  const needs = needsOf(inside);
+  for (const node of nodes) {
+    if (!canKeep(backup, needs, await listStorages(ctx.api, node))) continue;
+    const why =
+      nodeIsExplicit && node === usual
+        ? 'PROXMOX_NODE'
+        : node === original
+          ? `that of guest ${backup.vmid}`
+          : 'has the storages of the backup';
+    return { node, choices: [`node: ${node} (${why})`] };
+  }
+  return { node: first, choices: [`node: ${first}`] };
+}
+
 /**
  * Where the disks go: the storage that the caller names, else those of the backup. Proxmox would put a container on `local`, whatever the backup
  * says, so its storage is always sent.
+ * @param freed GiB by storage that the guest under the restore gives back first
  */
 export async function placeFor(
   ctx: OperationContext,
   { storage }: { storage?: string | undefined },
-  { node, type }: Backup,
-  { disks, sizes }: Inside,
+  backup: Backup,
+  inside: Inside,
+  freed: ReadonlyMap<string, number> = new Map(),
 ) {
+  const { node, type } = backup;
   const storages = await listStorages(ctx.api, node);
-  const own = [...new Set(disks.map((d) => d.storage))];
-  const [only] = own;
-  const usable = storages.filter((s) => s.usable).map((s) => s.storage);
-  const keeps = storage === undefined && own.every((name) => usable.includes(name)) && (type === 'qemu' || own.length === 1);
-  if (keeps) {
-    const space = Object.fromEntries(
-      own.map((name) => {
-        const row = storages.find((s) => s.storage === name);
-        const gib = disks.filter((d) => d.storage === name).reduce((sum, d) => sum + d.sizeGib, 0);
-        return [row ? placeOn(node, row) : name, gib];
-      }),
-    );
+  const needs = needsOf(inside);
+  const more = (name: string, gib: number) => Math.max(0, gib - (freed.get(name) ?? 0));
+  if (storage === undefined && canKeep(backup, needs, storages)) {
+    const own = [...needs.keys()];
+    const [only] = own;
+    const space = spaceFor(ctx, node, storages, new Map([...needs].map(([name, gib]) => [name, more(name, gib)])));
     const params: Params = type === 'lxc' && only !== undefined ? { storage: only } : {};
     return { params, space, choices: own.length > 0 ? [`storage: ${own.join(', ')} (as in the backup)`] : [] };
   }
-  await refuseUnseenStorage(ctx.api, storages, storage ?? ctx.defaults.storage);
-  const chosen = chooseStorage(ctx, { node, storages, wanted: storage, needGib: sizes.diskGib });
+  const named = storage ?? ctx.defaults.storage;
+  await refuseUnseenStorage(ctx.api, storages, named);
+  const needGib = more(named ?? '', inside.sizes.diskGib);
+  const chosen = chooseStorage(ctx, { node, storages, wanted: storage, needGib, content: CONTENT[type] });
   return {
     params: { storage: chosen.storage.storage },
-    space: { [placeOn(node, chosen.storage)]: sizes.diskGib },
+    space: { [placeOn(node, chosen.storage)]: needGib },
     choices: chosen.choices,
   };
 }

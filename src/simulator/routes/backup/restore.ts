@@ -1,10 +1,10 @@
 import { demand, demandInTask, requireVm, type Who } from '../../access/permissions.ts';
 import { bridgePaths, type Context, flag, missingConfig, needed, nodeOf, task, text, vmidOf } from '../../context.ts';
 import { refuse } from '../../errors.ts';
-import { isCloudInit, option, parseSize, printSize, volumeOf } from '../../guest/config.ts';
+import { driveKeys, freeKey, isCloudInit, option, parseSize, printSize, volumeOf } from '../../guest/config.ts';
 import { checkVolumeAccess, storeNet } from '../../guest/drives.ts';
 import { allocate, findStorage, findVolume, freeByName, isFileBased, ownerOf, pathOf, storageOf } from '../../guest/volumes.ts';
-import type { Config } from '../../model.ts';
+import type { Config, Guest } from '../../model.ts';
 import { type Kinds, type Run, startTask } from '../../tasks.ts';
 import { newUuid } from '../../world.ts';
 import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from '../guest/new-guest.ts';
@@ -83,20 +83,32 @@ function checkBridges(run: Run, config: Config): void {
   }
 }
 
+/** A drive that the backup has too is freed. Other disks of the guest stay, as unused ones. */
+function clearOld(run: Run, { vmid, node, config }: Guest, backup: Config): Config {
+  const kept: Config = {};
+  for (const key of [...driveKeys(config), ...Object.keys(config).filter((one) => one.startsWith('unused'))]) {
+    const volid = volumeOf(config[key] ?? '');
+    if (ownerOf(volid) !== vmid) continue;
+    if (backup[key] !== undefined && !key.startsWith('unused')) freeByName(run.world, node, volid);
+    else kept[freeKey(kept, 'unused')] = volid;
+  }
+  return kept;
+}
+
 function finish(run: Run): void {
   const vmid = Number(run.task.id);
   const { archive, storage, unique, pool } = run.task.args as { archive: string; storage?: string; unique: boolean; pool?: string };
   const backup = findVolume(run.world, run.task.node, archive)?.config ?? {};
   const made = run.task.args.made as string[];
   const before = guestOfTask(run, (id) => missingConfig(run.task.node, 'qemu', id));
-  if (run.task.args.replaced) for (const value of Object.values(before.config)) freeByName(run.world, before.node, volumeOf(value));
-  const config: Config = {};
+  const config: Config = run.task.args.replaced ? clearOld(run, before, backup) : {};
   for (const [key, value] of Object.entries(backup)) {
     const size = option(value, 'size');
-    const isDisk = /^(ide|sata|scsi|virtio)\d+$/.test(key) && size !== undefined && option(value, 'media') !== 'cdrom';
+    const isDisk = /^(ide|sata|scsi|virtio|efidisk|tpmstate)\d+$/.test(key) && size !== undefined && option(value, 'media') !== 'cdrom';
     if (isDisk) {
       const origin = volumeOf(value);
       const target = findStorage(run.world, storage ?? storageOf(origin));
+      if (!target.content.includes('images')) refuse(`Content type 'images' is not available on storage '${target.storage}'`);
       const format = /\.(\w+)$/.exec(origin)?.[1];
       const volume = allocate(run.world, {
         node: run.task.node,
