@@ -100,7 +100,7 @@ export const configSchema = z.strictObject({
   PROXMOX_RETENTION_DAYS: files(whole(0, 36_500).default(90), {
     field: 'retentionDays',
     description:
-      'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and names of deleted guests. 0 keeps all. Pending and unknown ones stay, and so does the list of guests created here. The audit file is never shortened.',
+      'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and names of deleted guests. 0 keeps all. Pending and unknown ones stay, and so do the list of guests created here and the last access token. The audit file is never shortened.',
   }),
   PROXMOX_AUDIT_FILE: files(folder.optional(), {
     description: 'The audit trail, JSON Lines.',

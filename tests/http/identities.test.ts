@@ -5,11 +5,13 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { Settings } from '../../src/core/settings/settings.ts';
 import type { Session } from '../../src/engine/session.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
-import { consoleOf, verifiersOf } from '../../src/http/identities.ts';
+import { consoleOf, gateOf, untilFirstToken, verifiersOf } from '../../src/http/identities.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import { needsAuthentication } from '../../src/http/startup-checks.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { scriptedEngine } from '../console/place.ts';
 import { addToken, setPassphrase } from '../e2e/http-server.ts';
+import { http } from './http-server.ts';
 
 const ORIGIN = 'https://mcp.example.org';
 const folder = mkdtempSync(join(tmpdir(), 'identities-'));
@@ -55,4 +57,19 @@ it('made-up tokens do not lock an approver out; wrong passphrases do, for that t
   vi.setSystemTime(Date.now() + 6_000);
   expect(await login(erin, 'correct horse battery')).toBe(200);
   page.close();
+});
+
+it('a server of one machine that once had tokens lets no caller in without one, also when all have ended and are forgotten', async () => {
+  const own = await openStore({ dataDir: mkdtempSync(join(folder, 'own-')) });
+  const owned = { owner: 'x', role: 'viewer' as const, hash: 'h', cidrs: [], trustsClient: false, createdAt: '2020-01-01T00:00:00.000Z' };
+  for (const name of ['first', 'last', 'second']) {
+    const expiresAt = `${name === 'last' ? 2021 : 2020}-01-01T00:00:00.000Z`;
+    await own.tokens.add({ ...owned, id: `tok-${name}`, name, expiresAt });
+  }
+  expect(await own.retention.prune('2026-01-01T00:00:00.000Z')).toMatchObject({ tokens: 2 });
+  expect((await own.tokens.list()).map(({ name }) => name)).toEqual(['last']);
+  expect(await needsAuthentication(http, own)).toBe(true);
+  const admit = untilFirstToken(gateOf(http, verifiersOf(http, own), own, createMetrics()), own);
+  expect(await admit(new Request('http://127.0.0.1:8808/mcp'), '127.0.0.1')).toMatchObject({ status: 401 });
+  await own.close();
 });

@@ -6,6 +6,9 @@ const BATCH = 500;
 /** Runs and approvals in a final state. `pending`, `executing` and `unknown` ones stay. */
 const ENDED = ['succeeded', 'failed', 'denied', 'expired', 'stale'];
 
+/** Stays: a server of this machine alone asks for a token once one exists, and a store without any is open to every user of the machine. */
+const lastToken = sql`select id from tokens order by expires_at desc, id desc limit 1`;
+
 type Table = 'runs' | 'approvals' | 'leases' | 'tokens' | 'sessions';
 
 /** Deletes what ended long ago. The rows that say "created here" (`guests`) are never touched. */
@@ -37,7 +40,7 @@ export function retentionIn(db: Kysely<Database>) {
         runs: await remove('runs', 'id', sql<boolean>`status in (${ended}) and ended_at < ${before}`),
         approvals: await remove('approvals', 'id', sql<boolean>`status in (${ended}) and coalesce(decided_at, expires_at) < ${before}`),
         leases: await remove('leases', 'id', sql<boolean>`expires_at < ${before}`),
-        tokens: await remove('tokens', 'id', sql<boolean>`expires_at < ${before} or revoked_at < ${before}`),
+        tokens: await remove('tokens', 'id', sql<boolean>`(expires_at < ${before} or revoked_at < ${before}) and id <> (${lastToken})`),
         sessions: await remove('sessions', 'cookie_hash', sql<boolean>`used_at < ${before}`),
       };
       await sql`delete from run_upids where run_id not in (select id from runs)`.execute(db);
