@@ -20,7 +20,7 @@ import { createLiveFeed, liveStream } from './live.ts';
 import type { Logins } from './login.ts';
 import { openRunView, outcomeView } from './outcome.ts';
 import { problemOf, readersOf } from './read.ts';
-import { protect, refuse, sameOriginOnly } from './security.ts';
+import { hostOf, protect, refuse, sameOriginOnly } from './security.ts';
 import type { Secrets, Sessions } from './sessions.ts';
 import { auditView, verification } from './trail.ts';
 import type { LoginsView, SessionView } from './wire.ts';
@@ -48,6 +48,8 @@ const MAX_BODY_BYTES = 16 * 1024;
 interface From {
   /** Address of the client. */
   peer: string;
+  /** The host that the browser asked for, where a proxy put it elsewhere than into the Host header. */
+  host?: string;
 }
 
 type Vars = { Variables: { person: Person; caller: Caller; secrets: Secrets }; Bindings: From };
@@ -180,7 +182,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
 
   /** Cookies of one host are shared by all its ports: two consoles on one machine keep theirs apart by name. */
   function cookieName(c: Context): string {
-    return isHttps(c) ? '__Host-proxmox-mcp-console' : `proxmox-mcp-console-${new URL(`http://${c.req.header('Host')}`).port || '80'}`;
+    return isHttps(c) ? '__Host-proxmox-mcp-console' : `proxmox-mcp-console-${new URL(`http://${hostOf(c)}`).port || '80'}`;
   }
 
   /** The prefix __Host- demands the root; it also keeps other hosts of the domain from setting the cookie. */
@@ -189,7 +191,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   }
 
   function isHttps(c: Context): boolean {
-    return origins().some((origin) => origin === `https://${c.req.header('Host')}`);
+    return origins().some((origin) => origin === `https://${hostOf(c)}`);
   }
 
   function sessionView(person: Person): SessionView {

@@ -44,8 +44,13 @@ export function sameOriginOnly(origins: () => string[]): MiddlewareHandler {
   };
 }
 
+/** The host that the browser asked for. */
+export function hostOf(c: Context<{ Bindings: { host?: string } }>): string | undefined {
+  return c.env.host ?? c.req.header('Host');
+}
+
 function whyForeign(c: Context, origins: string[]): string | undefined {
-  const host = c.req.header('Host');
+  const host = hostOf(c);
   const own = origins.find((origin) => new URL(origin).host === host);
   if (own === undefined) return 'Host not allowed.';
   const reads = c.req.method === 'GET' || c.req.method === 'HEAD';

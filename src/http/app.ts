@@ -20,7 +20,7 @@ import type { ChangeFeed } from '../mcp/resources/changes.ts';
 import { clientAddress } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
 import { withJson } from './body.ts';
-import { createHostCheck, ownOriginOnly } from './hosts.ts';
+import { askedHosts, createHostCheck, ownOriginOnly } from './hosts.ts';
 import { MAX_BODY_BYTES } from './incoming.ts';
 import type { App, Connection } from './listen.ts';
 import type { Gauge, Metrics } from './metrics.ts';
@@ -79,6 +79,11 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     return clientAddress(peer, request.headers.get('x-forwarded-for'), options.isTrustedProxy);
   }
 
+  function consoleVisit(request: Request, connection: Connection): { peer: string; host?: string } {
+    const [host] = askedHosts(request, connection.peer, options.isTrustedProxy);
+    return { peer: addressOf(request, connection), ...(host === null ? {} : { host }) };
+  }
+
   /** The caller's identity (none where none is needed), or the refusal. */
   async function admit(request: Request, connection: Connection): Promise<AuthInfo | Response | undefined> {
     const address = addressOf(request, connection);
@@ -130,7 +135,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   });
   if (options.console) {
     const page = options.console;
-    app.all('/console/*', (c) => page.fetch(c.req.raw, { peer: addressOf(c.req.raw, c.env) }));
+    app.all('/console/*', (c) => page.fetch(c.req.raw, consoleVisit(c.req.raw, c.env)));
   }
   app.use('/mcp', ...ownOriginOnly(options.hosts));
   app.all('/mcp', async (c) => {

@@ -15,15 +15,20 @@ const PREFLIGHT_SECONDS = 600;
  */
 export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (request: Request, peer: string) => Response | undefined {
   return (request, peer) => {
-    const forwarded = request.headers.get('x-forwarded-host');
-    const names =
-      forwarded === null || !isTrustedProxy(peer) ? [request.headers.get('host')] : forwarded.split(',').map((name) => name.trim());
-    const refused = names.map((name) => ({ name, ...validateHostHeader(name, hosts) })).find(({ ok }) => !ok);
+    const refused = askedHosts(request, peer, isTrustedProxy)
+      .map((name) => ({ name, ...validateHostHeader(name, hosts) }))
+      .find(({ ok }) => !ok);
     if (!refused) return undefined;
     const name = plainText(refused.name ?? '', 200);
     const missing = name === '' ? 'The Host header is missing.' : `This server is not known as "${name}".`;
     return refuse(403, `${missing} The operator adds its address, such as https://mcp.example.org, to PROXMOX_HTTP_PUBLIC_URL.`);
   };
+}
+
+/** The hosts that a request names, the one that the client asked for first. With none, it has no Host header. */
+export function askedHosts({ headers }: Request, peer: string, isTrustedProxy: Networks): [string | null, ...string[]] {
+  const [first, ...others] = (headers.get('x-forwarded-host') ?? '').split(',').map((name) => name.trim());
+  return first === undefined || first === '' || !isTrustedProxy(peer) ? [headers.get('host')] : [first, ...others];
 }
 
 /** Refuses pages of other sites; pages of this server's own names may read the answers. Agents send no Origin. */

@@ -37,11 +37,12 @@ export interface HttpFlags {
 /**
  * Serves agents on other machines until a signal ends the process. Refuses to start where that would not be safe, with the next step.
  * @param note writes a line for the operator
+ * @param onError gets the faults of single requests, which may quote what a caller sent
  */
 export async function serve(
   flags: HttpFlags,
   session: Session,
-  { metrics, version, note }: { metrics: Metrics; version: string; note: (line: string) => void },
+  { metrics, version, note, onError }: { metrics: Metrics; version: string; note: (line: string) => void; onError: (error: Error) => void },
 ): Promise<void> {
   const { settings } = session;
   const configured = withFlags(settings.http, flags);
@@ -72,7 +73,6 @@ export async function serve(
     ...(page ? { consoleUrl: () => `${origins()[0]}/console/` } : {}),
   });
   const gate = gateOf(configured, verifiers, store, metrics);
-  const onError = (error: Error) => note(`http: ${error.message}`);
   const app = createHttpApp({
     factory,
     changes,

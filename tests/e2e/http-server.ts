@@ -12,6 +12,8 @@ export interface HttpServer {
   url: string;
   token: string;
   pid: number;
+  /** What it wrote so far. */
+  said(): string;
   /** Connects a client as the operator token of this server; returns what closes it. */
   connect(client: Client, token?: string): Promise<() => Promise<void>>;
   close(): Promise<void>;
@@ -22,8 +24,8 @@ export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, s
   const all = { ...place.env, ...env };
   const token = await addToken(all);
   const child = spawn(process.execPath, [binary(), 'http', '--port', port], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
   const url = await new Promise<string>((resolve, reject) => {
-    let said = '';
     const hear = (chunk: Buffer) => {
       said += chunk;
       const found = /https?:\/\/127\.0\.0\.\d:\d+\/mcp/.exec(said)?.[0];
@@ -37,6 +39,7 @@ export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, s
     url,
     token,
     pid: child.pid ?? 0,
+    said: () => said,
     async connect(client, other = token) {
       await client.connect(
         new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${other}` } } }),

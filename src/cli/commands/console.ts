@@ -8,7 +8,7 @@ import { listen } from '../../http/listen.ts';
 import { localCaller } from '../lib/caller.ts';
 import { type GlobalOptions, wholeNumber } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
-import { type Exit, note, tell } from '../terminal/output.ts';
+import { type Exit, note, noteFault, tell } from '../terminal/output.ts';
 import { needTerminal } from '../terminal/terminal.ts';
 
 /**
@@ -34,7 +34,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
       assets: loadAssets(),
       clock: systemClock,
     });
-    const server = await listen(app, { host: '127.0.0.1', port, onError: (error) => note(`console: ${error.message}`) });
+    const server = await listen(app, { host: '127.0.0.1', port, onError: (error) => noteFault('console', error) });
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
     const show = () => tell(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
     show();

@@ -4,7 +4,7 @@ import { createMetrics } from '../../http/metrics.ts';
 import { type HttpFlags, serve } from '../../http/serve.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { openSession } from '../lib/session.ts';
-import { type Exit, note } from '../terminal/output.ts';
+import { type Exit, note, noteFault } from '../terminal/output.ts';
 
 /** How long (ms) the process waits for running work before it hands it over to the next one. */
 const HANDOVER_MS = 30_000;
@@ -14,7 +14,7 @@ export async function http(options: GlobalOptions & HttpFlags): Promise<Exit> {
   const metrics = createMetrics();
   const session = await openSession(options, (method) => metrics.count('proxmox_mcp_upstream_requests_total', { method }));
   try {
-    await serve(options, session, { metrics, version: pkg.version, note });
+    await serve(options, session, { metrics, version: pkg.version, note, onError: (error) => noteFault('http', error) });
     return 0;
   } finally {
     // Work that is still running is in the journal: another server, or the next one, reconciles it.

@@ -11,7 +11,7 @@ import { localCaller } from '../lib/caller.ts';
 import { offeredTools } from '../lib/offered-tools.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { loadForSession, openSession } from '../lib/session.ts';
-import { type Exit, note } from '../terminal/output.ts';
+import { type Exit, note, noteFault } from '../terminal/output.ts';
 
 /**
  * `stdio`: serves one MCP client. Starts without credentials too: tools are listed, and the first call says which variables are missing.
@@ -44,7 +44,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
   });
   runStdio(factory, {
     onClose: async () => (await session.opened())?.close(),
-    onError: (error) => note(`mcp: ${error.message}`),
+    onError: (error) => noteFault('mcp', error),
     onIdle: () => void loadForCalls(),
     changes,
   });

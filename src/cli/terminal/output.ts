@@ -59,6 +59,11 @@ export function note(text: string): void {
   if (!isQuiet()) tell(text);
 }
 
+/** A fault that ends nothing. Its message may quote what a caller sent, which is neither an escape nor a line of ours. */
+export function noteFault(part: string, { message }: Error): void {
+  note(`${part}: ${plainText(message, 300)}`);
+}
+
 /** Questions, links and errors, which a person must read to act. On stderr, --quiet or not. */
 export function tell(text: string): void {
   process.stderr.write(`${text}\n`);
