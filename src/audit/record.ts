@@ -35,7 +35,7 @@ export interface AuditRecord {
   principal?: string;
   owner?: string;
   channel?: string;
-  client?: string;
+  client?: string | undefined;
   cluster?: string;
   args?: JsonObject;
   /** The guest it is about. */
@@ -79,8 +79,7 @@ export const GENESIS: Head = { seq: 0, hash: '0'.repeat(64) };
  */
 export function chain(head: Head, record: AuditRecord, time: string): { line: string; head: Head } {
   const seq = head.seq + 1;
-  const { kind, time: given, ...rest } = record;
-  const body = visibleJson({ seq, time: given ?? time, kind, ...rest, prev: head.hash });
+  const body = visibleJson(Object.assign({ seq, time, kind: record.kind }, record, { prev: head.hash }));
   const hash = sha256(body);
   return { line: `${body.slice(0, -1)},"hash":"${hash}"}\n`, head: { seq, hash } };
 }

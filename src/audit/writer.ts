@@ -125,8 +125,10 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     if (closed) fail('audit_unavailable', 'The audit trail is closed, because the server is shutting down.');
     const admission = durable ? undefined : admit(record);
     if (admission) await admission;
-    const time = record.time ?? new Date(clock.now()).toISOString();
-    const line = { ...(safe(record, redact) as AuditRecord), ...defined({ traceId: traceId() }), time };
+    const line = safe(record, redact) as AuditRecord;
+    const trace = traceId();
+    if (trace !== undefined) line.traceId = trace;
+    line.time ??= new Date(clock.now()).toISOString();
     try {
       await new Promise<void>((resolve, reject) => {
         waiting.push({ record: line, durable, resolve, reject });

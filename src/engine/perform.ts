@@ -65,7 +65,10 @@ async function performed(request: Request, seen: Seen, server: ServerPorts, open
       seen.args = { ...call.args, ...resolved };
       return resolved;
     };
-    if (operation.effect === 'read') return await read({ ...call, operation, args: { ...call.args, ...(await args()) } }, ports);
+    if (operation.effect === 'read') {
+      await args();
+      return await read({ ...call, operation, args: seen.args }, ports);
+    }
     if (operation.effect === 'control') {
       const work = async () => control({ ...call, operation, args: await args() }, ports);
       return await (operation.decides ? deadline.race(work) : work());

@@ -38,7 +38,7 @@ export const recorded = new WeakSet<Error>();
 
 /** The caller's part of an audit record. */
 export function auditCaller({ principal, owner, channel, client }: Caller): Pick<Caller, 'principal' | 'owner' | 'channel' | 'client'> {
-  return { principal, owner, channel, ...defined({ client }) };
+  return { principal, owner, channel, client };
 }
 
 /** The fields of every line of the audit about a call of an operation. */

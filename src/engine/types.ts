@@ -22,7 +22,7 @@ export interface PerformOptions {
   /** Redeem this approval for exactly this operation and these arguments (`call … --approve ID`). */
   approvalId?: string;
   /** A human's answer to the question of an earlier `question` result. */
-  answer?: Answer;
+  answer?: Answer | undefined;
   /** The fault in a parameter that the transport reads itself: the call is rejected for it, and the rejection recorded. */
   invalid?: string;
   /** The agent's words for the approval; unverified. */
@@ -31,7 +31,7 @@ export interface PerformOptions {
   wait?: number | 'end';
   /** Seconds to wait for a human who decides in a terminal or the console. Default: `wait`. */
   waitForHuman?: number;
-  onProgress?: (progress: Progress) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
   /** Cancels the wait, never the work. */
   signal?: AbortSignal;
 }

@@ -88,7 +88,8 @@ async function answered(context: CallContext, opening: Promise<Engine>, { server
     const performOptions: PerformOptions = {
       ...options,
       ...(elicitation.wasOpened(ctx) ? { waitForHuman: context.waitSeconds } : {}),
-      ...defined({ answer, onProgress }),
+      answer,
+      onProgress,
       ...(options.wait === undefined && !onProgress && context.waitSeconds > MAX_WAIT_SECONDS ? { wait: MAX_WAIT_SECONDS } : {}),
       signal: ctx.mcpReq.signal,
     };
@@ -109,7 +110,7 @@ async function answered(context: CallContext, opening: Promise<Engine>, { server
     }
     if (result.kind === 'question') fail('approval_not_confirmed', 'The human did not confirm.');
     if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl(), ctx);
-    const shown = { demo, tables: operation, notices: context.notices(), ...defined({ consoleUrl: consoleUrl?.() }) };
+    const shown = { demo, tables: operation, notices: context.notices(), consoleUrl: consoleUrl?.() };
     return result.kind === 'done' && shown.notices.length === 0
       ? { ...renderedOnce(result.output, () => toResult(renderResult(result, shown))) }
       : toResult(renderResult(result, shown));

@@ -53,7 +53,7 @@ interface Outcome {
   failure?: { kind: Failure; reason: string; gateway?: true };
   refusal?: ProxmoxMcpError;
   data?: Json;
-  total?: number;
+  total?: number | undefined;
 }
 
 /** Opens the API of one cluster; nothing is sent before the first call. */
@@ -113,7 +113,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     const parse = () => {
       const { refusal, data, total } = content(body, method);
       if (refusal) throw refusal;
-      return { data: shaped(path, data) as Json, ...defined({ total }) };
+      return { data: shaped(path, data) as Json, total };
     };
     return LISTS.has(path) || IS_CONFIGURATION.test(path) ? lastWords.read(questionOf(path, params), body, parse) : parse();
   }
@@ -162,7 +162,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     if (trusting) await trusting;
     const ask = () => persist({ method: 'GET', path, params }, signal);
     const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
-    return { data: dataOf(outcome, path), ...defined({ total: outcome.total }) };
+    return { data: dataOf(outcome, path), total: outcome.total };
   }
 
   function dataOf(outcome: Outcome, path: string): unknown {
@@ -209,9 +209,9 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   const api: ProxmoxClient = {
     cluster,
     notices,
-    get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) => {
+    get: <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) => {
       const ask = async () => (await read(path, params, extra?.signal)).data;
-      return (await (extra?.signal === undefined && LISTS.has(path) ? underWay(questionOf(path, params), ask) : ask())) as T;
+      return (extra?.signal === undefined && LISTS.has(path) ? underWay(questionOf(path, params), ask) : ask()) as Promise<T>;
     },
     version: () => {
       version ??= api.get<{ version?: unknown } | null>('/version').then((answer) => parseVersion(String(answer?.version)));
@@ -277,7 +277,7 @@ function nodeOf(path: string): string {
 function content(body: string, method: WireRequest['method']): Outcome {
   try {
     const { data = null, total } = JSON.parse(body) as { data?: Json; total?: number | string };
-    return { data, ...defined({ total: numberOf(total) }) };
+    return { data, total: numberOf(total) };
   } catch (cause) {
     // A server answered the change, but not in Proxmox's words.
     if (method !== 'GET') return { failure: { kind: 'lost', reason: 'the answer is not one of the Proxmox API' } };

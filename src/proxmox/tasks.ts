@@ -31,7 +31,7 @@ interface TaskRow {
 type TaskApi = Pick<ProxmoxApi, 'task' | 'taskLog' | 'waitTask' | 'findTask'>;
 
 /** A GET request with the whole answer: some lists carry their length beside `data`. */
-export type Read = (path: string, params?: Record<string, string | number>) => Promise<{ data: unknown; total?: number }>;
+export type Read = (path: string, params?: Record<string, string | number>) => Promise<{ data: unknown; total?: number | undefined }>;
 
 /** Follows worker tasks with GET requests to the node in the UPID, through any endpoint. */
 export function createTasks(options: { read: Read; clock: Clock; tokenId: string; serverTime: () => number }): TaskApi {

@@ -25,7 +25,7 @@ export interface RenderOptions {
   /** A notice, for example a certificate that was trusted on first use. */
   notices?: string[];
   /** Address of the console, for an approval that only a human decides. */
-  consoleUrl?: string;
+  consoleUrl?: string | undefined;
 }
 
 /** The result of `perform`, for agents and for the command line. The only renderer, so MCP and the command line say the same. */

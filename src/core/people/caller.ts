@@ -27,7 +27,7 @@ export interface Caller {
   owner: string;
   channel: 'cli' | 'stdio' | 'http' | 'console';
   /** Name and version the client gives itself; for the audit only, never trusted. */
-  client?: string;
+  client?: string | undefined;
   /** The approval methods by which this caller's transport can ask a human right now. */
   canAsk: { elicitation: boolean; terminal: boolean };
   /** The operator, in a terminal of their own or in the console. May decide any approval. */

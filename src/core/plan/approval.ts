@@ -25,7 +25,7 @@ export interface ApprovalRecord extends PlannedCall {
   /** The human or account answerable for the requester. */
   owner: string;
   channel: string;
-  client?: string;
+  client?: string | undefined;
   /** The guests to which the requester was limited; absent: all. It holds at the decision, too. */
   scope?: Scope;
   effect: Effect;

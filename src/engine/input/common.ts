@@ -17,7 +17,7 @@ const commonSchema = z.object({
 /** Separates the operation's own arguments, which the engine checks, from the parameters that all operations of its effect have. */
 export function splitCommon(operation: Operation, raw: RawArguments): { args: RawArguments; options: PerformOptions } {
   const common = commonOf(operation) as string[];
-  if (common.length === 0) return { args: raw, options: {} };
+  if (!common.some((name) => Object.hasOwn(raw, name))) return { args: raw, options: {} };
   const entries = Object.entries(raw);
   const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
   const given = Object.fromEntries(entries.filter(([name]) => common.includes(name)));

@@ -22,13 +22,13 @@ export async function withVmids(operation: Operation, args: JsonObject, reader: 
   for (const [key, nameKey] of Object.entries(byName)) {
     const type = input.shape[key];
     const given = args[nameKey];
-    delete resolved[nameKey];
     if (given === undefined) {
       if (args[key] === undefined && type?._zod.optin !== 'optional') {
         fail('invalid_arguments', `${operation.name}: give ${key} or ${nameKey}.`, { hint: 'list_vms shows the VMIDs and names.' });
       }
       continue;
     }
+    delete resolved[nameKey];
     rows ??= currentGuests(reader);
     const names = [given].flat().map(String);
     refuseMissing(names, await rows);

@@ -180,11 +180,9 @@ async function look(api: ProxmoxReader, { row, agent }: Pick<Place, 'row' | 'age
     mayRun ? readRunning(api, row, agent ?? true) : undefined,
   ]);
   const { running } = snapshots;
-  const seen = { guest, snapshots, running, haNow: early?.status?.ha };
-  if (!running) return { ...seen, status: undefined, inside: undefined };
-  if (!early) return { ...seen, ...(await readRunning(api, row, hasInside(guest))) };
-  const inside = early.inside ?? (hasInside(guest) ? await askedLately(api, row) : undefined);
-  return { ...seen, status: early.status, inside };
+  const live = running ? (early ?? (await readRunning(api, row, hasInside(guest)))) : undefined;
+  const inside = live?.inside ?? (live && early && hasInside(guest) ? await askedLately(api, row) : undefined);
+  return { guest, snapshots, running, haNow: early?.status?.ha, status: live?.status, inside };
 }
 
 /** Facts that only a running guest has. It may stop at any moment, and then it is read without them. */

@@ -49,13 +49,12 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     'accept-encoding': 'gzip',
     authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}`,
   };
-  // A change never uses an idle connection: if that breaks, the outcome is unknown. A connection that cannot be made proves that nothing was sent.
-  const change = { createConnection: connections.fresh, headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' } };
-  const sending: Record<Method, https.RequestOptions> = {
-    GET: { createConnection: connections.kept, headers: { ...headers, connection: 'keep-alive' } },
-    DELETE: { createConnection: connections.fresh, headers },
-    POST: change,
-    PUT: change,
+  const changing = { ...headers, 'content-type': 'application/x-www-form-urlencoded' };
+  const headersOf: Record<Method, Record<string, string>> = {
+    GET: { ...headers, connection: 'keep-alive' },
+    DELETE: headers,
+    POST: changing,
+    PUT: changing,
   };
 
   /** The parts of an address as node:https takes them. A path that a parser of URLs could change goes through it, which refuses the change. */
@@ -76,14 +75,13 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     if (closed) return { failure: 'connect', reason: 'the client was closed' };
     // It may have waited for its turn; Node would end an idle connection that it never used.
     if (method === 'GET') signal?.throwIfAborted();
-    const request = https.request({
-      ...addressOf(endpoint, path, query),
-      method,
-      protocol: 'https:',
-      defaultPort: 443,
-      ...sending[method],
-      ...(signal ? { signal } : {}),
-    });
+    const { host, port, path: target } = addressOf(endpoint, path, query);
+    const sent = {
+      ...{ host, port, path: target, method, protocol: 'https:', defaultPort: 443, headers: headersOf[method] },
+      // A change never uses an idle connection: if that breaks, the outcome is unknown. A connection that cannot be made proves that nothing was sent.
+      createConnection: method === 'GET' ? connections.kept : connections.fresh,
+    };
+    const request = https.request(signal ? { ...sent, signal } : sent);
     // A signal with a time-out would stay in memory until its time is over, and with it each exchange of the last minute.
     let late = false;
     const deadline = setTimeout(() => {

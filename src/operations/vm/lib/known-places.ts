@@ -56,7 +56,8 @@ function kept<T extends { guest: Guest; running: boolean }>(
   { row: seen, listedAt }: Pick<Place, 'row' | 'listedAt'>,
 ): T & { row: GuestRow } {
   const { guest, running } = found;
-  const row = { ...seen, status: running ? 'running' : 'stopped' };
+  const status = running ? 'running' : 'stopped';
+  const row = seen.status === status ? seen : { ...seen, status };
   keepPlace(api, { row, listedAt, key: guest.identity.key, agent: hasInside(guest) });
   return { ...found, row };
 }
