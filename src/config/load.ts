@@ -11,6 +11,10 @@ import { type Config, configSchema, describe, VARIABLES, type Variable } from '.
 
 interface LoadOptions {
   env: Record<string, string | undefined>;
+  /** Values of the command itself, before all others. */
+  given?: Record<string, string>;
+  /** A file that is not read: the command replaces it. */
+  without?: string;
   /** `--settings`, or its other spelling `--env-file`; default: the variable PROXMOX_ENV_FILE. */
   envFile?: string | undefined;
   /** Where the operator of the machine sets ceilings. Never from the environment: an agent can write that. */
@@ -34,9 +38,10 @@ const NOT_SETTINGS = new Set(['PROXMOX_ENV_FILE', 'PROXMOX_MCP_TEST_ALL', 'PROXM
  * write. The first that has a value counts; an empty value counts as none. Ceilings of the system-wide file tighten the result.
  * Throws `invalid_configuration`, naming every variable that is wrong and what would be right.
  */
-export function loadConfig({ env, envFile, systemFile = '/etc/proxmox-mcp/config.json' }: LoadOptions): Loaded {
-  const files = envFiles(env, envFile);
-  const layers = [{ source: 'environment', values: withoutNodes(env, files) }, ...files];
+export function loadConfig(options: LoadOptions): Loaded {
+  const { env, given: own = {}, systemFile = '/etc/proxmox-mcp/config.json' } = options;
+  const files = envFiles(options);
+  const layers = [{ source: 'this command', values: own }, { source: 'environment', values: withoutNodes(env, files) }, ...files];
   const notes: string[] = [];
   const texts: Record<string, string> = {};
   const sources: Record<string, string> = {};
@@ -133,15 +138,15 @@ export function usualFile(env: LoadOptions['env'] = process.env): string {
   return join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
 }
 
-function envFiles(env: LoadOptions['env'], envFile: string | undefined): EnvFile[] {
+function envFiles({ env, envFile, without }: LoadOptions): EnvFile[] {
   const named = envFile ?? (env.PROXMOX_ENV_FILE?.trim() || undefined);
   const files: EnvFile[] = [];
-  if (named !== undefined) {
+  if (named !== undefined && named !== without) {
     const text = readOwnFile(named, 'The env file', 'Correct --settings or PROXMOX_ENV_FILE.');
     files.push({ source: named, values: parseEnvText(text), byNode: parseEnv(text) });
   }
   const usual = usualFile(env);
-  const text = readIfThere(usual);
+  const text = usual === without ? undefined : readIfThere(usual);
   if (text !== undefined) {
     refuseReadable(usual, 0o077);
     files.push({ source: usual, values: parseEnvText(text) });

@@ -42,30 +42,44 @@ export async function tokenPlan(options: SetupOptions): Promise<TokenPlan> {
   if (unknown !== undefined) fail('invalid_arguments', `${unknown} is not a group of tools. The groups: ${TOOLSETS.join(', ')}, all.`);
   const tokenId = await answer('--token-id', options.tokenId, 'API token to create', 'mcp@pve!agent');
   if (!/^[\w.+-]+@[\w.-]+![A-Za-z][\w.-]+$/.test(tokenId)) fail('invalid_arguments', '--token-id must have the form user@realm!name.');
-  const [pool = ''] = await names('--pool', options.pool, 'Pool of its guests', 'agents');
+  const [pool = '', another] = await names('--pool', options.pool, 'Pool of its guests', 'agents');
+  if (another !== undefined) fail('invalid_arguments', '--pool must name one pool: it is the boundary of the token.');
   const nodes = await names('--nodes', options.nodes, 'Nodes', 'pve');
   const storageQuestion = 'Storages: first the one for disks, then those with images';
   const storages = await names('--storages', options.storages, storageQuestion, 'local-lvm,local');
   const bridges = await names('--bridges', options.bridges, 'Bridges', 'vmbr0');
   const templates = await names('--templates', options.templates, 'VMIDs of templates outside of the pool', '');
-  const major = wholeNumber('--pve (major version of Proxmox VE)', options.pve, 7);
+  const wrong = templates.find((one) => !/^[1-9]\d{2,8}$/.test(one));
+  if (wrong !== undefined) fail('invalid_arguments', `--templates: ${wrong.slice(0, 60)} is not a VMID. Separate VMIDs with commas.`);
+  const major = wholeNumber('--pve (major version of Proxmox VE)', options.pve, 8, 9);
   const chosen = toolsets.includes('all') ? TOOLSETS : (toolsets as Toolset[]);
   return { toolsets: chosen, tokenId, pool, nodes, storages, bridges, templates, major };
 }
 
+/** @param usual the default; where it is empty, there may be no name at all. An empty name in a path of `pveum` would mean all of its kind. */
 async function names(option: string, given: string | undefined, question: string, usual: string): Promise<string[]> {
   const all = (await answer(option, given, question, usual)).split(',').flatMap((one) => one.trim() || []);
   const wrong = all.find((one) => !/^[A-Za-z0-9][\w.-]*$/.test(one));
   if (wrong !== undefined) fail('invalid_arguments', `${option}: ${wrong.slice(0, 60)} is not a name. Separate names with commas.`);
+  if (all.length === 0 && usual !== '') fail('invalid_arguments', `${option} must name at least one. Its default is ${usual}.`);
   return all;
 }
 
-/** The secret from a file or a terminal, never from the command line, which other users can see; undefined: there is none yet. */
-export async function tokenSecret({ tokenFile }: SetupOptions): Promise<string | undefined> {
+/** Whether there is a secret, or a person to ask for it. Without both, setup only prints the lines that create the token. */
+export function canGetSecret({ tokenFile }: SetupOptions): boolean {
+  return tokenFile !== undefined || Boolean(process.env.PROXMOX_TOKEN_SECRET) || hasTerminal();
+}
+
+/** The secret from a file or a terminal, never from the command line, which other users can see. */
+export async function tokenSecret({ tokenFile }: SetupOptions): Promise<string> {
   if (tokenFile !== undefined)
-    return secretIn(readIfThere(tokenFile) ?? fail('invalid_configuration', `--token-file ${tokenFile} does not exist.`));
+    return secretIn(
+      readIfThere(tokenFile) ??
+        fail('invalid_configuration', `--token-file ${tokenFile} does not exist.`, {
+          hint: 'Correct --token-file. It names the file with the secret of the token.',
+        }),
+    );
   if (process.env.PROXMOX_TOKEN_SECRET) return secretIn(process.env.PROXMOX_TOKEN_SECRET);
-  if (!hasTerminal()) return undefined;
   return secretIn(await askHidden('Secret of the token, as the last line of `user token add` shows it (not shown here): '));
 }
 

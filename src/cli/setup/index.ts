@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { loadConfig, usualFile } from '../../config/load.ts';
 import { toSettings } from '../../config/settings.ts';
 import { defined } from '../../core/defined.ts';
@@ -19,8 +20,8 @@ import { type Exit, isForPeople, print, printJson, printResult, reportError, tel
 import { ask, hasTerminal } from '../terminal/terminal.ts';
 import { viewText } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
-import { answer, type SetupOptions, tokenPlan, tokenSecret } from './answers.ts';
-import { addCluster, clustersFile, targetFile, writeSettings } from './settings-file.ts';
+import { answer, canGetSecret, type SetupOptions, tokenPlan, tokenSecret } from './answers.ts';
+import { addCluster, agreeToReplace, clustersFile, settingsTarget, writeSettings } from './settings-file.ts';
 
 /**
  * `setup`: from the address of a node to the first plan. Each question has an option, so that a script can answer. A script without a secret gets the
@@ -28,9 +29,10 @@ import { addCluster, clustersFile, targetFile, writeSettings } from './settings-
  */
 export async function setup(options: SetupOptions): Promise<Exit> {
   if (options.demo) return setupOfDemo();
-  const { cluster, force = false } = options;
-  const several = cluster === undefined ? undefined : clustersFile(cluster, options.settings, force);
-  const file = several?.settings ?? (await targetFile(options.settings, force));
+  const { cluster } = options;
+  const several = cluster === undefined ? undefined : clustersFile(cluster, options.settings, options.force === true);
+  const file = several?.settings ?? settingsTarget(options.settings);
+  const settingsOf = (given: Record<string, string>) => settingsWith(given, several ? { cluster, keeps: file } : { replaces: file });
   if (options.client !== undefined) clientOf(options.client);
 
   heading('1. The cluster');
@@ -49,8 +51,7 @@ export async function setup(options: SetupOptions): Promise<Exit> {
   const { create, grant } = await tokenLines(plan);
   const pveum = [...create, ...grant.map(({ line }) => line)];
   if (isForPeople() || hasTerminal()) explain(plan, pveum);
-  const secret = await tokenSecret(options);
-  if (secret === undefined) {
+  if (!canGetSecret(options)) {
     if (!isForPeople())
       printJson({
         host,
@@ -60,9 +61,11 @@ export async function setup(options: SetupOptions): Promise<Exit> {
       });
     return 0;
   }
+  if (!several && !options.force) await agreeToReplace(file);
+  const secret = await tokenSecret(options);
 
   const credentials = { PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret };
-  const settings = settingsOf(credentials, cluster);
+  const settings = settingsOf(credentials);
   const { pin, onlyBecause } = await confirmPin(settings, { expected: [shown.fingerprint], command: 'setup' });
   if (onlyBecause !== undefined) {
     return fail('authentication_failed', `Proxmox rejects the token ${plan.tokenId}. Nothing was written.`, {
@@ -161,9 +164,14 @@ function heading(text: string): void {
   if (isForPeople()) print(`\n${paint('bold', text)}`);
 }
 
-/** The settings with these values before all others. */
-function settingsOf(values: Record<string, string>, cluster?: string): Settings {
-  const env = { ...process.env, ...values };
-  const settings = toSettings({ config: loadConfig({ env }).config }, { env: process.env, demo: false });
+/**
+ * The settings with these values before all others.
+ * @param place the file of settings: `keeps` stays in force and gets a cluster more; what stands in `replaces` counts no longer, and may be broken
+ */
+function settingsWith(given: Record<string, string>, place: { cluster?: string | undefined; keeps?: string; replaces?: string }): Settings {
+  const { cluster, keeps, replaces } = place;
+  const envFile = keeps !== undefined && existsSync(keeps) ? keeps : undefined;
+  const { config } = loadConfig({ env: process.env, given, envFile, ...defined({ without: replaces }) });
+  const settings = toSettings({ config }, { env: process.env, demo: false });
   return cluster === undefined ? settings : { ...settings, clusters: [{ ...settings, name: cluster }] };
 }

@@ -12,12 +12,16 @@ import { ask, hasTerminal } from '../terminal/terminal.ts';
 type Values = Record<string, string | undefined>;
 const HEAD = '# Written by proxmox-mcp setup. All settings: docs/configuration.md\n';
 
-/** @throws invalid_configuration where a file is present and the caller did not agree to replace it */
-export async function targetFile(named: string | undefined, force: boolean): Promise<string> {
-  const file = resolve(named ?? usualFile());
-  if (!existsSync(file) || force) return file;
-  if (hasTerminal() && (await ask(`${file} exists. Type yes to replace it at the end: `)).trim() === 'yes') return file;
-  return fail('invalid_configuration', `${file} exists and was not changed.`, {
+/** @param named the file that the caller named; default: the usual one */
+export function settingsTarget(named: string | undefined): string {
+  return resolve(named ?? usualFile());
+}
+
+/** @throws invalid_configuration where the file is present and the caller does not agree to replace it */
+export async function agreeToReplace(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  if (hasTerminal() && (await ask(`${file} exists. Type yes to replace it at the end: `)).trim() === 'yes') return;
+  fail('invalid_configuration', `${file} exists and was not changed.`, {
     hint: 'Replace it with --force, or name another file with --settings.',
   });
 }
@@ -53,7 +57,7 @@ export function clustersFile(name: string, settings: string | undefined, force: 
   const file = named ?? join(dirname(usualFile()), 'clusters.json');
   if (existsSync(file) && readClusters(file).has(name) && !force)
     fail('invalid_configuration', `${file} has a cluster called ${name}. Nothing was changed.`, { hint: 'Replace it with --force.' });
-  return { name, file, settings: resolve(settings ?? usualFile()), isNamed: named !== undefined };
+  return { name, file, settings: settingsTarget(settings), isNamed: named !== undefined };
 }
 
 /** Adds the cluster to its file, and the file to the settings. */

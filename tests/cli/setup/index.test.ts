@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asRoot, pveum } from '../../helpers/rights.ts';
 import { startCluster, type TestCluster } from '../../helpers/simulator.ts';
@@ -86,9 +86,55 @@ test('a file of settings that exists is not replaced unasked', async () => {
   const own = home();
   const file = join(own.folder, 'my.env');
   writeFileSync(file, 'PROXMOX_POOL=old\n', { mode: 0o600 });
-  expect(await own.run(['setup', ...where(), '--settings', file])).toMatchObject({ code: 2, stderr: expect.stringContaining('--force') });
+  const named = ['setup', ...where(), '--settings', file];
+  expect(await own.run([...named, '--token-file', file])).toMatchObject({ code: 2, stderr: expect.stringContaining('--force') });
+  // The lines for root are for reading, also where everything is set up.
+  expect(await own.run([...named, '--toolsets', 'rare'])).toMatchObject({ code: 0, json: { pveum: expect.any(Array) } });
   expect(readFileSync(file, 'utf8')).toBe('PROXMOX_POOL=old\n');
   own.remove();
+});
+
+test.each([
+  ['broken', 'PROXMOX_TOKEN_ID=mcp@pve\nPROXMOX_MAX_CPU=many\n'],
+  ['for another data folder', 'PROXMOX_DATA_DIR=~/elsewhere\nPROXMOX_FINGERPRINT=\n'],
+])('--force replaces a file of settings that is %s, and nothing of it counts', async (_, text) => {
+  const own = home();
+  const file = join(own.folder, '.config/proxmox-mcp/env');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode: 0o600 });
+  const { id, secret } = cluster.simulator.token;
+  writeFileSync(secretFile, secret);
+  const ran = await own.run(['setup', ...where(), '--token-id', id, '--token-file', secretFile, '--force']);
+  expect(ran, ran.stderr).toMatchObject({ code: 0, json: { ok: true } });
+  expect(existsSync(join(own.folder, '.local/state/proxmox-mcp/trust.json'))).toBe(true);
+  own.remove();
+});
+
+test('a cluster that joins others is pinned in the data folder that the settings name', async () => {
+  const own = home();
+  const file = join(own.folder, 'my.env');
+  writeFileSync(file, 'PROXMOX_DATA_DIR=~/elsewhere\n', { mode: 0o600 });
+  const { id, secret } = cluster.simulator.token;
+  writeFileSync(secretFile, secret);
+  const ran = await own.run(['setup', ...where(), '--cluster', 'home', '--settings', file, '--token-id', id, '--token-file', secretFile]);
+  expect(ran, ran.stderr).toMatchObject({ code: 0, json: { ok: true } });
+  expect(existsSync(join(own.folder, 'elsewhere/trust.json'))).toBe(true);
+  own.remove();
+});
+
+test.each([
+  ['--pool', ',', '--pool must name at least one'],
+  ['--pool', 'a,b', '--pool must name one pool'],
+  ['--nodes', '', '--nodes must name at least one'],
+  ['--templates', 'debian', 'debian is not a VMID'],
+  ['--pve', '7', 'must be a whole number from 8 to 9'],
+  ['--host', 'a b', 'PROXMOX_HOST (from this command)'],
+])('no line for root is printed with %s %j: in a path of an ACL it would mean something else', async (option, value, words) => {
+  expect(await place.run(['setup', ...where(), option, value])).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining(words),
+  });
 });
 
 test('nothing is written with another certificate, a wrong secret, a name that is a command, or a client that is not known', async () => {
