@@ -312,6 +312,18 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       }
     });
 
+    it('does not count a yes by an access token that was revoked since, and counts the next one of its owner', async () => {
+      await store().approvals.request(approval('agree-3', { argsDigest: 'agree-3' }), NOW, 50);
+      const yes = (owner: string, name = owner) => ({ owner, principal: `token:${name}`, via: 'human' as const, now: NOW });
+      const token = { role: 'approver' as const, cidrs: [], trustsClient: false, createdAt: NOW, expiresAt: LATER };
+      for (const name of ['dora', 'emil']) await store().tokens.add({ ...token, id: `tok-${name}`, name, owner: name, hash: name });
+      expect(await store().approvals.agree('agree-3', yes('dora'))).toEqual(['dora']);
+      await store().approvals.agree('agree-3', yes('emil'));
+      await store().tokens.revoke('tok-dora', NOW);
+      expect((await store().approvals.get('agree-3'))?.agreedBy).toEqual(['emil']);
+      expect(new Set(await store().approvals.agree('agree-3', yes('dora', 'dora-new')))).toEqual(new Set(['dora', 'emil']));
+    });
+
     describe('after the time of retention', () => {
       const OLD = '2020-01-01T00:00:00.000Z';
       const BEFORE = '2025-12-01T00:00:00.000Z';

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable, SelectQueryBuilder } from 'kysely';
+import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from 'kysely';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { distinctOwners } from '../../core/people/owner.ts';
@@ -124,12 +124,12 @@ export function approvalsIn(db: Kysely<Database>) {
       });
     },
 
-    /** Records that one owner agreed. @returns the owners who agreed so far */
+    /** Records that one owner agreed, with the token of the latest time. @returns the owners who agreed so far */
     async agree(id: string, { now, ...yes }: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
       await db
         .insertInto('decisions')
         .values({ approval_id: id, ...yes, decided_at: now })
-        .onConflict((c) => c.doNothing())
+        .onConflict((c) => c.columns(['approval_id', 'owner']).doUpdateSet({ principal: yes.principal, via: yes.via }))
         .execute();
       return (await agreed(db, [id])).map(({ owner }) => owner);
     },
@@ -177,9 +177,25 @@ async function count(query: SelectQueryBuilder<Database, 'approvals', object>): 
   return Number((await query.select((e) => e.fn.countAll<number>().as('found')).executeTakeFirstOrThrow()).found);
 }
 
-/** The owners who agreed so far, the first one first. */
+/** The owners who agreed so far, the first one first. A yes by an access token that is revoked by now may be another person's. */
 function agreed(db: Kysely<Database>, ids: readonly string[]): Promise<{ approval_id: string; owner: string }[]> {
-  return db.selectFrom('decisions').select(['approval_id', 'owner']).where('approval_id', 'in', ids).orderBy('decided_at').execute();
+  return db
+    .selectFrom('decisions')
+    .select(['approval_id', 'owner'])
+    .where('approval_id', 'in', ids)
+    .where((e) =>
+      e.not(
+        e.exists(
+          e
+            .selectFrom('tokens')
+            .select('id')
+            .where('revoked_at', 'is not', null)
+            .whereRef(sql<string>`'token:' || name`, '=', 'decisions.principal'),
+        ),
+      ),
+    )
+    .orderBy('decided_at')
+    .execute();
 }
 
 /** Adds the approvers so far, whom the next approver sees. A policy may need more of them than at the request. */

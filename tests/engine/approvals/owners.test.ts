@@ -65,6 +65,23 @@ describe('the owner of the requests and decisions of this user', () => {
   });
 });
 
+describe('a yes by an access token that is revoked before the others agree', () => {
+  it('does not count, and its owner may agree again with another token', async () => {
+    world = await openWorld(twoPeople);
+    const id = await asked(agent);
+    expect(await yes(id, approver('bert'))).toMatchObject({ approval: { agreedBy: ['bert'] } });
+    const store = await openStore({ dataDir: world.dataDir });
+    const now = new Date().toISOString();
+    const token = { name: 'bert', owner: 'bert', role: 'approver' as const, hash: 'h', cidrs: [], trustsClient: false, createdAt: now };
+    await store.tokens.add({ ...token, id: 't1', expiresAt: new Date(Date.now() + 60_000).toISOString() });
+    await store.tokens.revoke('t1', now);
+    await store.close();
+    expect(await yes(id, approver('carol'))).toMatchObject({ kind: 'approval_required', approval: { needed: 2, agreedBy: ['carol'] } });
+    expect(stops()).toEqual([]);
+    expect(await yes(id, { ...approver('bert'), principal: 'token:bert-new' })).toMatchObject({ kind: 'done' });
+  });
+});
+
 describe('the requesting owner', () => {
   it('does not decide in the console what they requested on this machine', async () => {
     world = await openWorld();
