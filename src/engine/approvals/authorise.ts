@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Caller } from '../../core/people/caller.ts';
 import { sameOwner } from '../../core/people/owner.ts';
@@ -15,8 +16,8 @@ import { requesterOf } from './plan-again.ts';
 
 /** Whether this call approves. */
 export type Authorisation =
-  /** `needed`: number of owners who must approve. */
-  | { kind: 'granted'; via: ApprovalMethod; needed: number }
+  /** `needed`: number of owners who must approve. `requireBackupWithin`: see PolicyRule. */
+  | { kind: 'granted'; via: ApprovalMethod; needed: number; requireBackupWithin?: number }
   /** The transport must ask its human first. */
   | { kind: 'ask'; question: Question }
   /** A human decides in a terminal or the console. */
@@ -38,7 +39,9 @@ export async function authorise(
   const method = stricter(approval.method, decision.method ?? approval.method);
   const via = options.answer ? await answered(options.answer, { approval, method, caller }, ports) : unasked(method, caller);
   if (via === 'elsewhere') return { kind: 'elsewhere' };
-  if (via !== 'ask') return { kind: 'granted', via, needed: Math.max(approval.needed, decision.approvals) };
+  const { requireBackupWithin } = decision;
+  if (via !== 'ask')
+    return { kind: 'granted', via, needed: Math.max(approval.needed, decision.approvals), ...defined({ requireBackupWithin }) };
   const question: Question = {
     approvalId: approval.id,
     text: renderQuestion(approval),

@@ -6,6 +6,7 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { Result } from '../../core/result.ts';
 import { traced } from '../../core/trace.ts';
 import { withScope } from '../limits/access-token.ts';
+import { checkBackup } from '../limits/guards.ts';
 import { type Hold, holdingReservation } from '../limits/hold.ts';
 import { checkRights } from '../limits/plan-rights.ts';
 import { checkQuota, reserve } from '../limits/reserve.ts';
@@ -38,6 +39,7 @@ export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Por
   if (decision.kind === 'elsewhere') return traced(approvalWait(approval), () => waitForDecision(approval, call, ports));
   return holdingReservation(ports, async (hold) => {
     const plan = await planAgain(approval, call, hold, ports);
+    await checkBackup(plan, decision, ports);
     await checkLimits(plan, hold, ports);
     const granted = { approval, ...decision, call, hold };
     return (await othersMissing(granted, ports)) ?? start(granted, ports);

@@ -64,12 +64,19 @@ function placedDifferences(was: Plan, is: Plan): string[] {
   });
 }
 
+/** A backup that was shown and is gone, or can no longer be seen: the human who trusted in it must read the plan again. A newer one is fine. */
+export function lostBackup({ facts: was }: Plan, { facts: is }: Plan): string[] {
+  const [before, now] = [was?.lastBackup, is?.lastBackup];
+  if (typeof before !== 'string' || (typeof now === 'string' && now >= before)) return [];
+  return [`the newest backup was from ${before}, ${typeof now === 'string' ? `now it is from ${now}` : 'now none is visible'}`];
+}
+
 /** The differences between the plan of now and the one that was shown to a human; never empty. */
 export function differences(was: Plan, is: Plan): string[] {
   const before = targetsOf(was);
   const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
   const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
-  found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is));
+  found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is), ...lostBackup(was, is));
   if (is.existing) found.push('the requested state already holds');
   if (found.length === 0) {
     const [requested, requests] = [requestLines(was), requestLines(is)];

@@ -31,7 +31,12 @@ export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'c
   return decision;
 }
 
-async function checkBackup(plan: Plan, { requireBackupWithin }: PolicyDecision, ports: Ports): Promise<void> {
+/** Checked once more at the decision, when the backup may be older, or gone. @throws forbidden_by_policy */
+export async function checkBackup(
+  plan: Plan,
+  { requireBackupWithin }: Pick<PolicyDecision, 'requireBackupWithin'>,
+  ports: Ports,
+): Promise<void> {
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
   const { api } = ports.cluster;
   for (const guest of targetsOf(plan)) {

@@ -134,6 +134,57 @@ describe('a required backup before a deletion', () => {
   });
 });
 
+describe('a backup that is gone when the human decides', () => {
+  const required = policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, requireBackupWithin: 3_600 }] });
+  const backUp = (vmid: number) =>
+    world.other().task('POST', '/nodes/pve/vzdump', { vmid: String(vmid), storage: 'local', mode: 'snapshot', remove: '0' });
+  async function dropBackups(vmid: number): Promise<void> {
+    const { data } = await world.other().get('/nodes/pve/storage/local/content?content=backup');
+    for (const { volid } of (data as { volid: string; vmid?: number }[]).filter((row) => row.vmid === vmid))
+      await world.other().task('DELETE', `/nodes/pve/storage/local/content/${encodeURIComponent(volid)}`);
+  }
+  const sent = (vmid: number) => world.cluster.mutations().filter(({ path }) => path.includes(`/qemu/${vmid}`)).length;
+
+  it('makes a deletion stale that was shown with it, and one with a newer backup is done', async () => {
+    world = await openWorld();
+    const vmid = await make('trusted');
+    await backUp(vmid);
+    const id = await world.asks('delete_vm', { vmid });
+    await dropBackups(vmid);
+    expect(await world.refused(approve(id))).toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringMatching(/the newest backup was from .*, now none is visible/),
+    });
+    expect(sent(vmid)).toBe(0);
+    await backUp(vmid);
+    const again = await world.asks('delete_vm', { vmid });
+    await backUp(vmid);
+    expect(await approve(again)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('does not satisfy a policy that requires it', async () => {
+    world = await openWorld(required);
+    const vmid = await make('saved', { start_on_create: true });
+    await backUp(vmid);
+    const id = await world.asks('stop_vm', { vmid, force: true });
+    const before = sent(vmid);
+    await dropBackups(vmid);
+    expect(await world.refused(approve(id))).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('backup') });
+    expect(sent(vmid)).toBe(before);
+    // The approval waits for the backup that the error asks for.
+    await backUp(vmid);
+    expect(await approve(id)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('is missed by a policy that was made after the request', async () => {
+    world = await openWorld();
+    const vmid = await make('older', { start_on_create: true });
+    const id = await world.asks('stop_vm', { vmid, force: true });
+    const later = world.another(required).perform('approve', { approval_id: id }, agent, { wait: 'end' });
+    expect(await world.refused(later)).toMatchObject({ code: 'forbidden_by_policy' });
+  });
+});
+
 describe('a cool-down', () => {
   const cool = policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, cooldown: 600 }] });
   it('is not lifted by a standing approval', async () => {
