@@ -3,7 +3,7 @@ import type { GuestIdentity } from '../core/guest.ts';
 import type { Caller } from '../core/people/caller.ts';
 import type { ApprovalRecord, ApprovalStatus } from '../core/plan/approval.ts';
 import type { Effect } from '../core/plan/effect.ts';
-import type { Plan, ResourceDemand } from '../core/plan/plan.ts';
+import type { PlanDraft, ResourceDemand } from '../core/plan/plan.ts';
 import type { RunRecord } from '../core/plan/run.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { Result } from '../core/result.ts';
@@ -135,7 +135,7 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   /** The new guest, or several, each by its name; undefined for arguments that make none. */
   reserves?(args: z.output<I>): ReservationRequest | ReservationRequest[] | undefined;
   /** Reads and decides, sends nothing. Throws what Proxmox would refuse. */
-  plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
+  plan(ctx: OperationContext, args: z.output<I>): Promise<PlanDraft>;
   /** Called after the last step. Reads, and answers from the stored run alone, so that any process can do it after a crash. */
   report(api: ProxmoxReader, run: RunRecord): Promise<z.input<O>>;
 }

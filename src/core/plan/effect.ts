@@ -1,3 +1,5 @@
+import { present } from '../defined.ts';
+
 /**
  * The effect of an operation on the cluster. Everything else follows from it, once and centrally: MCP annotations, the need for an
  * approval, whether a dry-run exists, the row in the documentation.
@@ -13,9 +15,15 @@ export type OperationEffect = Effect | 'control';
 
 export const EFFECTS = ['read', 'change', 'disrupt', 'destroy'] as const satisfies readonly Effect[];
 
-/** The graver of two effects: a plan may raise its operation's effect, never lower it. */
-export function graver(a: Effect, b: Effect): Effect {
-  return EFFECTS.indexOf(a) >= EFFECTS.indexOf(b) ? a : b;
+/** The gravest of the effects that are given; `read` without any. */
+export function gravest(...effects: (Effect | undefined)[]): Effect {
+  return EFFECTS.findLast((effect) => effects.includes(effect)) ?? 'read';
+}
+
+/** The parts of a plan that is graver than its operation: its effect with the reasons, nothing where none of them holds. */
+export function raisedTo(effect: Effect, ...reasons: (string | false | undefined)[]): { effect?: Effect; raisedBecause?: string } {
+  const because = present(...reasons).join('; ');
+  return because === '' ? {} : { effect, raisedBecause: because };
 }
 
 export function needsApproval(effect: Effect): boolean {

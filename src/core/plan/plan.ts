@@ -1,6 +1,6 @@
 import { type GuestAt, type GuestIdentity, labelOf } from '../guest.ts';
 import type { Json } from '../text/json.ts';
-import type { Effect } from './effect.ts';
+import { type Effect, gravest } from './effect.ts';
 
 /** A secret is never in a plan: this stands for it, and its id (an HMAC of the value) makes equal secrets equal plans. */
 export interface SecretRef {
@@ -205,6 +205,14 @@ export interface Plan {
   existing?: Record<string, Json>;
   /** The exact call that cleans up when a step fails after a guest was created. */
   cleanup?: string;
+}
+
+/** A plan as its operation makes it. `planFrom` adds what holds for every plan of the operation. */
+export type PlanDraft = Omit<Plan, 'operation' | 'effect'> & Partial<Pick<Plan, 'effect'>>;
+
+/** The plan of a draft, which may raise the effect of its operation, never lower it. A plan that sends nothing has none. */
+export function planFrom(draft: PlanDraft, { name, effect }: { name: string; effect: Effect }): Plan {
+  return { ...draft, operation: name, effect: draft.existing ? 'read' : gravest(effect, draft.effect) };
 }
 
 /** The digest of the configuration as the newest step left it, for a plan that creates the guest it configures. */

@@ -1,8 +1,7 @@
 import { fail } from '../../core/errors/errors.ts';
 import type { Requester } from '../../core/people/caller.ts';
-import { graver } from '../../core/plan/effect.ts';
 import { demandsOf, newGuestsOf, vmidsOf } from '../../core/plan/parts.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { type Plan, type PlanDraft, planFrom } from '../../core/plan/plan.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
 import { unstated } from '../../operations/stated.ts';
 import { planContext, type Reserved } from '../context.ts';
@@ -14,10 +13,7 @@ import type { Ports } from '../ports.ts';
 import { openLine, openRunsOf } from '../runs/outcome/late.ts';
 import type { ChangeCall } from '../types.ts';
 
-/**
- * Plans with live facts, within the scope of the caller, which is the requester when a human decides. A plan may raise its operation's effect, never
- * lower it; one that sends nothing has none.
- */
+/** Plans with live facts, within the scope of the caller, which is the requester when a human decides. */
 export async function makePlan(
   call: Pick<ChangeCall, 'operation' | 'args'> & { caller: Requester },
   reserved: Reserved,
@@ -26,14 +22,13 @@ export async function makePlan(
   const { api } = ports.cluster;
   // The rights of a plan depend on the version: it is read while the plan is made, and once in a process.
   void api.version().catch(() => {});
-  const planned = await call.operation.plan(await planContext(call.caller, reserved, ports), call.args);
-  refuseUnstated(call.operation, planned);
-  const plan = await withSources(await raisedByMove(planned, ports), api);
+  const draft = await call.operation.plan(await planContext(call.caller, reserved, ports), call.args);
+  refuseUnstated(call.operation, draft);
+  const plan = await withSources(planFrom(await raisedByMove(draft, ports), call.operation), api);
   await checkPlanScope(plan, call.caller.scope, api);
   const open = await openRunsOf(vmidsOf(plan), ports);
   const warnings = [...plan.warnings, ...open.map(openLine), ...(await reuses(plan, ports))];
-  const effect = plan.existing ? 'read' : graver(plan.effect, call.operation.effect);
-  return inCluster({ ...plan, warnings, effect }, ports.cluster.calledAs);
+  return inCluster({ ...plan, warnings }, ports.cluster.calledAs);
 }
 
 /** The calls that a plan names for later are calls on its cluster. */
@@ -57,7 +52,7 @@ async function reuses(plan: Plan, ports: Ports): Promise<string[]> {
 }
 
 /** A request that the operation does not state has rights that no role was made for. @throws internal */
-function refuseUnstated(operation: ChangeCall['operation'], plan: Plan): void {
+function refuseUnstated(operation: ChangeCall['operation'], plan: PlanDraft): void {
   const [odd] = unstated(operation, plan);
   if (odd !== undefined) fail('internal', `The plan of ${operation.name} has a request that the operation does not state: ${odd}.`);
 }

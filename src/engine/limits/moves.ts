@@ -1,5 +1,6 @@
 import { isInPool, isTagged } from '../../core/guest.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import type { Policy, PolicyMatch } from '../../core/settings/policy.ts';
 import { isoNow, type Ports } from '../ports.ts';
 
@@ -9,7 +10,7 @@ interface Names extends Pick<PolicyMatch, 'tag' | 'pool'> {
 }
 
 /** A tag or pool that decides what may happen to a guest, or inside it: giving or taking it counts as `destroy`. */
-export async function raisedByMove(plan: Plan, ports: Ports): Promise<Plan> {
+export async function raisedByMove(plan: PlanDraft, ports: Ports): Promise<PlanDraft> {
   const { tags = [], pools = [] } = plan.moves ?? {};
   if (tags.length + pools.length === 0) return plan;
   for (const { tag = [], pool = [], by } of [...namedIn(ports.cluster.policy), ...(await standingIn(ports))]) {
@@ -17,8 +18,7 @@ export async function raisedByMove(plan: Plan, ports: Ports): Promise<Plan> {
     const place = pools.find((one) => pool.some((name) => isInPool(one.toLowerCase(), name.toLowerCase())));
     if (named === undefined && place === undefined) continue;
     const what = named === undefined ? `pool ${place}` : `tag ${named}`;
-    const because = [plan.raisedBecause, `${by} names the ${what}`].filter((text) => text !== undefined).join('; ');
-    return { ...plan, effect: 'destroy', raisedBecause: because };
+    return { ...plan, ...raisedTo('destroy', plan.raisedBecause, `${by} names the ${what}`) };
   }
   return plan;
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import type { Json, JsonObject } from '../../core/text/json.ts';
 import { plainText } from '../../core/text/text.ts';
 import { contract } from '../../proxmox/contract/contract.ts';
@@ -37,7 +38,7 @@ export const apiChange = (tools: readonly Operation[]) =>
       return neverSent(tools);
     },
     example: { method: 'POST /pools', params: ['poolid=lab', 'comment=experiments'] },
-    async plan({ api }, args): Promise<Plan> {
+    async plan({ api }, args): Promise<PlanDraft> {
       const request = await requestFor(args, ['POST', 'PUT', 'DELETE'], tools);
       checkLimited(api, request);
       const pruned = await prune(request, api);
@@ -52,7 +53,6 @@ export const apiChange = (tools: readonly Operation[]) =>
       const named = guests.map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`);
       const before = object && beforeOf(request, object);
       return {
-        operation: 'api_change',
         summary: `Send ${line}${named.length > 0 ? ` (about ${named.join(', ')})` : ''}`,
         ...effectOf(request),
         ...defined({ target: guests[0], targets: guests.length > 1 ? guests : undefined, node: request.at.node, binds }),
@@ -89,11 +89,11 @@ export const apiChange = (tools: readonly Operation[]) =>
     },
   });
 
-function effectOf(request: ApiRequest): Pick<Plan, 'effect' | 'raisedBecause'> {
+function effectOf(request: ApiRequest) {
   const { effect, name } = request;
   const because = graverBecause(request);
-  if (because !== undefined) return { effect: 'destroy', raisedBecause: because };
-  return effect === 'change' ? { effect } : { effect, raisedBecause: `${name} counts as "${effect}" (docs/api-methods.md)` };
+  if (because !== undefined) return raisedTo('destroy', because);
+  return raisedTo(effect, effect !== 'change' && `${name} counts as "${effect}" (docs/api-methods.md)`);
 }
 
 /** Parameters with which a method does more than by itself. */

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
 import { targetsOf } from '../../core/plan/parts.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { isObject } from '../../core/text/json.ts';
@@ -54,7 +55,7 @@ export const backupVm = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise<PlanDraft> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, running } = target;
   const { at } = guest;
@@ -68,10 +69,9 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise
   const pauses = running && args.mode !== 'snapshot';
   const steps = await backupSteps(ctx.api, target, { storage, mode: args.mode, protect: args.protected, notes: args.notes });
   return {
-    ...about('backup_vm', target),
+    ...about(target),
     summary: `Back up ${of} to ${storage} (${args.mode})`,
-    effect: pauses ? 'disrupt' : 'change',
-    ...(pauses ? { raisedBecause: `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup` } : {}),
+    ...raisedTo('disrupt', pauses && `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup`),
     steps,
     expected: [{ kind: 'backup', vmid, node: at.node, storage }],
     choices,

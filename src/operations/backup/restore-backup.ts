@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
@@ -48,7 +48,7 @@ export const restoreBackup = defineOperation({
   },
   reserves: ({ vmid, name, overwrite }) => (overwrite ? undefined : defined({ vmid, name })),
   example: { source_vmid: 102 },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     if (args.overwrite && args.name !== undefined) {
       fail('invalid_arguments', 'name is for a new guest. With overwrite the guest gets the name in its backup.', {
         hint: 'Leave name out, and rename the guest with update_vm afterwards.',
@@ -61,7 +61,7 @@ export const restoreBackup = defineOperation({
   report: madeReport,
 });
 
-async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, inside: Inside): Promise<Plan> {
+async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, inside: Inside): Promise<PlanDraft> {
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
   const demand = own.demand(inside.sizes);
@@ -84,14 +84,12 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, 
     has: { [nameKey]: name || null, lock: null, ...(trait === undefined ? {} : { [trait]: inside.config[trait] ?? null }) },
   };
   return {
-    operation: 'restore_backup',
     node,
     demand,
     space: place.space,
     binds: boundTo(backup),
     becomes: { tags: tagsOf(inside.config.tags), protection: false },
     summary: `Restore ${backupText(backup)} as a new guest ${label} on ${node}`,
-    effect: 'change',
     steps: [restoreStep(backup, vmid, { ...place.params, unique: true, ...defined({ pool, [nameKey]: args.name }) }, there)],
     expected: [there],
     choices: [

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { type Condition, nothingToSend, type Plan, type Step } from '../../core/plan/plan.ts';
+import { type Condition, nothingToSend, type PlanDraft, type Step } from '../../core/plan/plan.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { guestPath, listGuests } from '../../proxmox/guest/guests.ts';
 import type { Snapshot } from '../../proxmox/guest/snapshots.ts';
@@ -60,14 +60,14 @@ export const deleteSnapshot = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Promise<PlanDraft> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, snapshots } = target;
   const { at } = guest;
   const of = label(guest);
   const chosen =
     wanted.snapshot === undefined ? snapshots.all.filter((one) => isOlder(one, wanted)) : [findSnapshot(target, wanted.snapshot)];
-  const base = { ...about('delete_snapshot', target), effect: 'destroy' as const };
+  const base = about(target);
   if (chosen.length === 0) {
     const existing = { vmid, name: plainText(guest.identity.name, 80), node: at.node, status: target.status.status, deleted: [] };
     return { ...base, summary: `${of} has no such snapshot`, ...nothingToSend(existing) };
@@ -128,10 +128,10 @@ async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<{ v
   return { vmids, unread: unreadText(unread) };
 }
 
-function nothing({ older_than_days: days }: Wanted, unread: string | undefined): Plan {
+function nothing({ older_than_days: days }: Wanted, unread: string | undefined): PlanDraft {
   const summary = present(`no snapshot that this token can see is older than ${days} days`, unread).join('; ');
   return {
-    ...{ operation: 'delete_snapshot', summary, effect: 'destroy' },
+    summary,
     ...nothingToSend({ vmid: 0, name: '', node: '', status: '', deleted: [], notice: summary }),
   };
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import { duration } from '../../core/text/duration.ts';
 import { plainText } from '../../core/text/text.ts';
 import { disksOf } from '../../proxmox/guest/disks.ts';
@@ -37,7 +37,7 @@ export const rollbackSnapshot = defineOperation({
   sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback'),
   maySend: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback', ['start']),
   example: { vmid: 104, snapshot: 'before-upgrade' },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, running } = target;
     const { at } = guest;
@@ -57,10 +57,9 @@ export const rollbackSnapshot = defineOperation({
     const runs = snapshot.memory || args.start;
     const after = { kind: 'guest', ...at, is: runs ? 'running' : 'stopped' } as const;
     return {
-      ...about('rollback_snapshot', target),
+      ...about(target),
       binds: { ...bound(target, snapshot), [`configuration of snapshot ${snapshot.name}`]: then },
       summary: `Roll ${of} back to snapshot ${snapshotText(snapshot, Date.now())}; everything written since is lost`,
-      effect: 'destroy',
       becomes: { tags: tagsOf(then.tags), protection: then.protection === '1' },
       steps: [
         guestRequest(at, {

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
 import { canSnapshot } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -51,7 +52,7 @@ export const snapshotVm = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args): Promise<PlanDraft> {
   const target = await (memory ? readTarget : readNearTarget)(ctx.api, vmid);
   const { guest, snapshots, running } = target;
   const { at } = guest;
@@ -76,10 +77,9 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
   const pauses = memory && running;
   const there = listed(at, snapshot, 'present', of);
   return {
-    ...about('snapshot_vm', target),
+    ...about(target),
     summary: `Take snapshot ${snapshot} of ${of}${pauses ? ' with its memory' : ''}`,
-    effect: pauses ? 'disrupt' : 'change',
-    ...(pauses ? { raisedBecause: `${of} is paused while its memory is saved` } : {}),
+    ...raisedTo('disrupt', pauses && `${of} is paused while its memory is saved`),
     steps: [
       guestRequest(at, {
         id: 'snapshot',

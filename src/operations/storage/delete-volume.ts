@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { isoOf } from '../../core/text/duration.ts';
 import { gibOf, isSet, numberOf, rounded } from '../../core/text/sizes.ts';
@@ -39,7 +39,7 @@ export const deleteVolume = defineOperation({
   mayRead: ['GET /nodes/{node}/storage/{storage}/content/{volume}'],
   sends: { 'DELETE /nodes/{node}/storage/{storage}/content/{volume}': [] },
   example: { volume: 'local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst', node: 'pve' },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const found = await findVolume(ctx.api, args.volume, args.node);
     const { node, row, shared } = found;
     const volume = plainText(args.volume, 200);
@@ -55,7 +55,7 @@ export const deleteVolume = defineOperation({
     };
     const gib = rounded(gibOf(row.size ?? 0), 3);
     return {
-      ...{ operation: 'delete_volume', node, effect: 'destroy' },
+      node,
       ...about,
       binds: { [`volume ${volume} on ${node}`]: { size: row.size ?? null, ctime: row.ctime ?? null } },
       summary: `Delete ${volume} (${gib} GiB${row.ctime === undefined ? '' : `, of ${isoOf(row.ctime)}`}) on ${node}`,
@@ -100,7 +100,7 @@ function sameVolume(content: string, { volid, size, ctime }: VolumeRow): Conditi
  * A backup belongs to its guest while the guest exists, so that the policy's rules about the guest apply. The warnings count the other backups.
  * @throws guest_protected, permission_denied for a backup of a guest that the token does not see
  */
-async function aboutBackup(api: ProxmoxReader, { row }: FoundVolume): Promise<Pick<Plan, 'target' | 'facts' | 'warnings'>> {
+async function aboutBackup(api: ProxmoxReader, { row }: FoundVolume): Promise<Pick<PlanDraft, 'target' | 'facts' | 'warnings'>> {
   const shown = plainText(row.volid, 200);
   if (isSet(row.protected)) {
     fail('guest_protected', `${shown} is a protected backup.`, { hint: 'Ask the operator to remove the protection of this backup.' });

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { type Condition, nothingToSend, type Plan } from '../../core/plan/plan.ts';
+import { type Condition, nothingToSend, type PlanDraft } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { gibOf, rounded } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
@@ -46,7 +46,7 @@ export const downloadMedia = defineOperation({
     content: 'iso',
     storage: 'local',
   },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const url = checkedUrl(args.url, ctx.limits.mediaHosts ?? []);
     const sum = checksumOf(args.checksum);
     refusePlainHttp(url, sum);
@@ -57,8 +57,7 @@ export const downloadMedia = defineOperation({
     const volid = `${storage.storage}:${args.content}/${file.name}`;
     const bytes = await remoteSize(ctx.api, node, url);
     const known = (await listVolumes(ctx.api, node, storage.storage, { content: args.content })).find((one) => one.volid === volid);
-    const common = { operation: 'download_media', node, effect: 'change' as const };
-    if (known) return { ...common, ...alreadyThere(known, node, bytes, sum) };
+    if (known) return { node, ...alreadyThere(known, node, bytes, sum) };
     await refuseSecond(ctx.api, node, file.name);
     const sizeGib = gibOf(bytes);
     if (sizeGib !== undefined) refuseFull(ctx, { node, storage, needGib: sizeGib });
@@ -69,7 +68,7 @@ export const downloadMedia = defineOperation({
     });
     const there = listed('present');
     return {
-      ...common,
+      node,
       ...(sizeGib === undefined ? {} : { space: { [placeOn(node, storage)]: sizeGib } }),
       summary: `Download ${plainText(url.href, 180)} to ${volid} on ${node}${sizeGib === undefined ? '' : ` (${rounded(sizeGib, 3)} GiB)`}`,
       steps: [

@@ -1,6 +1,6 @@
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { type Condition, digestAfter, type Params, type Plan, type RequestStep, type Step } from '../../core/plan/plan.ts';
+import { type Condition, digestAfter, type Params, type PlanDraft, type RequestStep, type Step } from '../../core/plan/plan.ts';
 import { bootDisk, copiedGib } from '../../proxmox/guest/disks.ts';
 import { type Guest, type GuestAt, type GuestRow, listGuests, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { agentEnabled } from '../../proxmox/guest/property-strings.ts';
@@ -51,14 +51,14 @@ export const cloneTemplate = defineOperation({
   },
   reserves: newGuests,
   example: { source_vmid: 9000, name: 'example' },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Clone');
     return planOne(ctx, args, args);
   },
   report: madeReport,
 });
 
-async function planOne(ctx: OperationContext, args: CloneOne, call: CloneArgs): Promise<Plan> {
+async function planOne(ctx: OperationContext, args: CloneOne, call: CloneArgs): Promise<PlanDraft> {
   const guests = await listGuests(ctx.api);
   const row =
     guests.find((g) => g.vmid === args.source_vmid) ?? fail('guest_not_found', `No guest with VMID ${args.source_vmid} is visible.`);
@@ -71,7 +71,7 @@ async function planOne(ctx: OperationContext, args: CloneOne, call: CloneArgs): 
   return planClone(ctx, args, row, guests);
 }
 
-async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
+async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, guests: readonly GuestRow[]): Promise<PlanDraft> {
   const start = args.start || args.wait_for !== undefined;
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
@@ -109,9 +109,7 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   const wait = args.wait_for && (await addressWait(ctx, { at, name, pool, agent: agentEnabled(source.config.agent) }));
   steps.push(...(wait?.steps ?? []));
   return {
-    operation: 'clone_template',
     summary: `Clone ${label(source)} as ${name} on ${method.node} (${method.full ? 'full' : 'linked'})${start ? ', and start it' : ''}`,
-    effect: 'change',
     node: method.node,
     space: method.space,
     steps,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, ofBoth } from './lib/api.ts';
 import { guestRequest } from './lib/guest-request.ts';
@@ -24,15 +24,12 @@ export const convertToTemplate = defineOperation({
   reads: GUEST_READS,
   sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/template'),
   example: { vmid: 105 },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, snapshots, running } = target;
     const { at } = guest;
     const of = label(guest);
-    const base = about('convert_to_template', target);
-    if (guest.template) {
-      return { ...base, summary: `${of} is a template already`, effect: 'destroy', ...alreadySo(target, { template: true }) };
-    }
+    if (guest.template) return alreadySo(target, `${of} is a template already`, { template: true });
     refuseLocked(target);
     if (running)
       fail('guest_running', `${of} runs. It must be stopped first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
@@ -51,9 +48,8 @@ export const convertToTemplate = defineOperation({
       ...(at.type === 'qemu' ? { task: 'qmtemplate', seconds: TEMPLATE_SECONDS } : {}),
     });
     return {
-      ...base,
+      ...about(target),
       summary: `Convert ${of} on ${at.node} to a template`,
-      effect: 'destroy',
       steps: [convert],
       expected: [isTemplate],
       warnings: ['lost: it never starts again and its disks become read-only; work goes on with clones of it'],

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
-import type { Condition, Params, Plan, Step } from '../../core/plan/plan.ts';
+import type { Condition, Params, PlanDraft, Step } from '../../core/plan/plan.ts';
 import { counted } from '../../core/text/text.ts';
 import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
 import { formatProperties, type Properties } from '../../proxmox/guest/property-strings.ts';
@@ -87,7 +87,7 @@ export const createContainer = defineOperation({
   },
   reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
   example: { name: 'example-ct', disk_gb: 2, storage: 'local-lvm' },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const guests = await listGuests(ctx.api);
     const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start, tags } = args;
     const existing = await findExisting(ctx, guests, { name, vmid, type: 'lxc' });
@@ -98,7 +98,7 @@ export const createContainer = defineOperation({
   report: madeReport,
 });
 
-async function planNew(ctx: OperationContext, args: Args, guests: readonly GuestRow[]): Promise<Plan> {
+async function planNew(ctx: OperationContext, args: Args, guests: readonly GuestRow[]): Promise<PlanDraft> {
   const address = containerAddress(args.ip ?? 'dhcp', args.gateway);
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
@@ -135,12 +135,10 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
   ];
   const hasNoLogin = args.password === undefined && args.ssh_keys === undefined;
   return {
-    operation: 'create_container',
     node: node.node,
     demand,
     space: { [placeOn(node.node, place.storage)]: sizes.diskGib },
     summary: `Create container ${label} on ${node.node} from ${template.name}: ${counted(sizes.cpu, 'core')}, ${sizes.memoryMib} MiB, ${sizes.diskGib} GiB`,
-    effect: 'change',
     steps,
     expected: present<Condition>(there, args.start && { kind: 'guest', ...at, is: 'running' }),
     choices: [...own.choices, ...choices, ...template.choices, ...place.choices, ...bridge.choices],

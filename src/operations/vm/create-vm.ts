@@ -1,6 +1,6 @@
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan/plan.ts';
+import { type Condition, digestAfter, type PlanDraft, type Step } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
 import { type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn, storageOf } from '../../proxmox/storage.ts';
@@ -53,7 +53,7 @@ export const createVm = defineOperation({
   },
   reserves: newGuests,
   example: { name: 'example', disk_gb: 1, storage: 'local-lvm' },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Create');
     const { name = fail('invalid_arguments', 'create_vm needs name, or names for several.') } = args;
     return planOne(ctx, { ...args, name }, args);
@@ -61,13 +61,13 @@ export const createVm = defineOperation({
   report: madeReport,
 });
 
-async function planOne(ctx: OperationContext, args: CreateOne, call: CreateArgs): Promise<Plan> {
+async function planOne(ctx: OperationContext, args: CreateOne, call: CreateArgs): Promise<PlanDraft> {
   const guests = await listGuests(ctx.api);
   const existing = await findExisting(ctx, guests, args);
   return existing ? planForExisting(ctx, 'create_vm', existing, { args, call }) : planNew(ctx, args, guests);
 }
 
-async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly GuestRow[]): Promise<Plan> {
+async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly GuestRow[]): Promise<PlanDraft> {
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
   const start = args.start_on_create || args.wait_for !== undefined;
@@ -129,9 +129,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly 
   steps.push(...(wait?.steps ?? []));
   const bootable = args.iso !== undefined || image !== undefined;
   return {
-    operation: 'create_vm',
     summary: `Create ${name} on ${node.node}: ${cpu.cores * cpu.sockets} vCPUs, ${memoryMib} MiB, ${diskGib} GiB on ${storage.storage}${start ? ', and start it' : ''}`,
-    effect: 'change',
     node: node.node,
     space: { [placeOn(node.node, storage)]: diskGib },
     steps,

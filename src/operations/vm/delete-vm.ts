@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail, ifAllowed } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { counted, plainText } from '../../core/text/text.ts';
@@ -16,7 +16,7 @@ import { GUEST_READS, ofBoth, VOLUME_READS } from './lib/api.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { changed, storageName, vmid } from './lib/schemas.ts';
-import { about, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
+import { about, factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
 import { orphansOf, ownVolumes, withSize } from './lib/volumes.ts';
 
 const DELETE_SECONDS = 1800;
@@ -46,7 +46,7 @@ export const deleteVm = defineOperation({
   sends: ofBoth('DELETE /nodes/{node}/{type}/{vmid}', ['purge', 'destroy-unreferenced-disks']),
   maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
   example: { vmid: 104 },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
     const { at, identity } = guest;
@@ -74,11 +74,9 @@ export const deleteVm = defineOperation({
     const untouched = volumes.untouched.map((v) => v.volid);
     const names = (list: typeof extra) => list.map((v) => v.volid).join(', ');
     const contents = present(counted(doomed.length, 'volume'), snapshots.length > 0 && counted(snapshots.length, 'snapshot')).join(' and ');
-    const base = about('delete_vm', target);
     return {
-      ...base,
+      ...about(target),
       summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
-      effect: 'destroy',
       // The approval covers all that goes with the guest: another volume or snapshot makes it stale.
       target: { ...identity, disks: [...new Set([...identity.disks, ...doomed.map((v) => v.volid)])].sort(), snapshots },
       steps: [
@@ -114,7 +112,7 @@ export const deleteVm = defineOperation({
           ? `impossible; the operator can restore the backup on ${args.backup_storage}`
           : `impossible: ${contents} cannot be restored`,
       facts: {
-        ...base.facts,
+        ...factsOf(target),
         ...lastBackup(volumes.backups),
         disks: doomed.map(withSize),
         ...(untouched.length > 0 ? { untouched: volumes.untouched.map(withSize) } : {}),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { PlanDraft, RequestStep } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { type GuestAt, readGuest } from '../../proxmox/guest/guests.ts';
@@ -11,7 +12,7 @@ import { guestRequest, taskType } from './lib/guest-request.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests } from './lib/several.ts';
-import { about, label, pendingText, raisedBy, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { about, label, pendingText, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for the stop and the start around the guest's own shutdown. */
@@ -53,7 +54,7 @@ export const rebootVm = defineOperation({
 
 const UNDO = 'impossible: a reboot has happened';
 
-async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: Args): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: Args): Promise<PlanDraft> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, running, status } = target;
   const { at } = guest;
@@ -73,10 +74,10 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
   const doomed = doomedBy(force ? [] : guest.pending);
   const up = { kind: 'guest', ...at, is: 'running' } as const;
   return {
-    ...about('reboot_vm', target),
+    ...about(target),
     summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}${doomed.destroying}`,
-    ...raisedBy(
-      'disrupt',
+    ...raisedTo(
+      'destroy',
       doomed.because('the reboot'),
       force && 'reset cuts the power: data that the guest has not written to disk is lost',
     ),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
@@ -8,7 +9,7 @@ import { doomedBy } from './lib/doomed.ts';
 import { guestRequest, startSteps } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { about, hibernated, label, pendingWarnings, raisedBy, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { about, hibernated, label, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const RESUME_SECONDS = 60;
 
@@ -25,15 +26,14 @@ export const resumeVm = defineOperation({
   reads: GUEST_READS,
   sends: { 'POST /nodes/{node}/qemu/{vmid}/status/resume': [], 'POST /nodes/{node}/qemu/{vmid}/status/start': [] },
   example: { vmid: 101 },
-  async plan(ctx, { vmid }): Promise<Plan> {
+  async plan(ctx, { vmid }): Promise<PlanDraft> {
     const target = await readNearTarget(ctx.api, vmid);
     const { guest, running, status } = target;
     const { at } = guest;
     const of = label(guest);
     refuseTemplate(guest, 'resumed');
-    const base = { ...about('resume_vm', target), effect: 'change' as const };
     const sleeps = hibernated(guest);
-    if (running && !isHalted(status)) return { ...base, summary: `${of} already runs`, ...alreadySo(target) };
+    if (running && !isHalted(status)) return alreadySo(target, `${of} already runs`);
     refuseLocked(target, ['suspended']);
     if (!running && !sleeps) {
       fail('guest_state', `${of} is stopped, not paused.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
@@ -45,9 +45,9 @@ export const resumeVm = defineOperation({
       proof: up,
     });
     return {
-      ...base,
+      ...about(target),
       summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}${doomed.destroying}`,
-      ...raisedBy('change', doomed.because('the start')),
+      ...raisedTo('destroy', doomed.because('the start')),
       steps: sleeps ? startSteps(at, of, { managed: status.ha !== undefined }) : [resume],
       expected: [up, ...doomed.gone(at)],
       warnings: sleeps ? pendingWarnings(guest) : [],

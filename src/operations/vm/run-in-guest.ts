@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import type { PlanDraft, RequestStep } from '../../core/plan/plan.ts';
 import type { GuestRun } from '../../core/settings/policy.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -52,7 +52,7 @@ export const runInGuest = defineOperation({
   sends: { 'POST /nodes/{node}/qemu/{vmid}/agent/exec': ['command'] },
   maySend: { 'POST /nodes/{node}/qemu/{vmid}/agent/file-write': ['file', 'content', 'encode'] },
   example: { vmid: 101, argv: ['systemctl', 'status', 'nginx'] },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, running } = target;
     const of = label(guest);
@@ -63,9 +63,8 @@ export const runInGuest = defineOperation({
     const agent = `${guestPath(guest.at)}/agent`;
     if (request === undefined) await checkReadRight(ctx.api, agent);
     return {
-      ...about('run_in_guest', target),
+      ...about(target),
       summary: `${does} in ${of} on ${guest.at.node}`,
-      effect: 'destroy',
       steps: request
         ? [guestRequest(guest.at, { id: 'run', purpose: `${does} in ${of}`, ...request, path: `/agent/${request.path}` })]
         : [stillItself(guest.identity)],
@@ -88,7 +87,7 @@ export const runInGuest = defineOperation({
   },
 });
 
-interface Task extends Pick<Plan, 'after' | 'warnings' | 'undo'> {
+interface Task extends Pick<PlanDraft, 'after' | 'warnings' | 'undo'> {
   does: string;
   /** Absent for reading, which sends no change. The path is that below the agent's. */
   request?: Pick<RequestStep, 'path' | 'params'>;

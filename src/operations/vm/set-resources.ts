@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import { type Guest, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
@@ -12,7 +13,7 @@ import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { demandOf, nodeWarnings, refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
-import { about, label, raisedBy, readTarget, refuseLocked } from './lib/target.ts';
+import { about, label, readTarget, refuseLocked } from './lib/target.ts';
 
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
 type Key = (typeof KEYS)[number];
@@ -46,7 +47,7 @@ export const setResources = defineOperation({
     'PUT /nodes/{node}/lxc/{vmid}/config': ['cores', 'memory', 'digest'],
   },
   example: { vmid: 105, cores: 2 },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
     const { at } = guest;
@@ -60,11 +61,7 @@ export const setResources = defineOperation({
     const asked = KEYS.filter((key) => args[key] !== undefined);
     const keys = asked.filter((key) => args[key] !== now[key]);
     const wanted = pick(args, keys);
-    const base = about('set_resources', target);
-    if (keys.length === 0) {
-      const same = alreadySo(target, pendingView(guest, asked));
-      return { ...base, summary: `${of} already has these resources`, effect: 'change', ...same };
-    }
+    if (keys.length === 0) return alreadySo(target, `${of} already has these resources`, pendingView(guest, asked));
     refuseLocked(target);
     const after = { ...now, ...wanted };
     refuseBalloon(guest, after, wanted);
@@ -82,10 +79,10 @@ export const setResources = defineOperation({
     const waiting = keys.filter((key) => !isLive(target, key, wanted));
     const config: Condition = { kind: 'config', ...at, has: Object.fromEntries(keys.map((key) => [key, String(wanted[key])])) };
     return {
-      ...base,
+      ...about(target),
       summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${of} on ${at.node}${doomed.destroying}`,
-      ...(interrupts === undefined ? { effect: 'change' } : { effect: 'disrupt', raisedBecause: interrupts }),
-      ...(doomed.names ? raisedBy('destroy', doomed.because('the guest is stopped, so the change also')) : {}),
+      ...raisedTo('disrupt', interrupts),
+      ...raisedTo('destroy', doomed.because('the guest is stopped, so the change also')),
       steps: [
         configRequest(at, {
           ...{ id: 'config', params: wanted, digest: guest.digest },

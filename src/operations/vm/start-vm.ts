@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import { locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -12,7 +13,7 @@ import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
-import { about, factsOf, label, pendingWarnings, raisedBy, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { about, factsOf, label, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({
@@ -28,7 +29,7 @@ export const startVm = defineOperation({
   mayRead: NODE_READS,
   sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/status/start'),
   example: { vmid: 105 },
-  async plan(ctx, asked): Promise<Plan> {
+  async plan(ctx, asked): Promise<PlanDraft> {
     const words: Words = {
       ...{ verb: 'Start', done: 'started', already: 'all guests already run' },
       undo: (plans) => undoEach('stop_vm', plans),
@@ -38,21 +39,20 @@ export const startVm = defineOperation({
   report: reportOf,
 });
 
-async function planOne(ctx: OperationContext, vmid: number): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number): Promise<PlanDraft> {
   // The nodes are read at the same time, because they do not depend on the guest.
   const [target, nodes] = await Promise.all([readNearTarget(ctx.api, vmid), listNodes(ctx.api).catch(asError)]);
   const { guest, status } = target;
   const { at } = guest;
   const of = label(guest);
   refuseTemplate(guest, 'started');
-  const base = { ...about('start_vm', target), effect: 'change' as const };
   if (isHalted(status)) {
     const isPaused = status.detail === 'paused';
     fail('guest_state', `${of} is ${isPaused ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`, {
       hint: `Ask the operator${isPaused ? '' : ' to find the reason and'} to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.`,
     });
   }
-  if (target.running) return { ...base, summary: `${of} already runs`, ...alreadySo(target) };
+  if (target.running) return alreadySo(target, `${of} already runs`);
   // A hibernated guest has the lock `suspended`, and a start wakes it.
   refuseLocked(target, ['suspended']);
   if (at.type === 'qemu' && !Array.isArray(nodes)) throw nodes;
@@ -62,11 +62,11 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<Plan> {
   const running: Condition = { kind: 'guest', ...at, is: 'running' };
   const doomed = doomedBy(guest.pending);
   return {
-    ...base,
+    ...about(target),
     // A human decides about these volumes and sees the pool, too.
     ...(doomed.names ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
     summary: `Start ${of} on ${at.node}${doomed.destroying}`,
-    ...raisedBy('change', doomed.because('the start')),
+    ...raisedTo('destroy', doomed.because('the start')),
     steps: startSteps(at, of, { managed }),
     expected: [running, ...doomed.gone(at)],
     warnings: present(

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import { raisedTo } from '../../core/plan/effect.ts';
+import type { PlanDraft, RequestStep } from '../../core/plan/plan.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from './lib/api.ts';
@@ -10,7 +11,7 @@ import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
-import { about, label, pendingWarnings, raisedBy, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
+import { about, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox beside the guest's own. */
@@ -39,7 +40,7 @@ export const stopVm = defineOperation({
     ...ofBoth('POST /nodes/{node}/{type}/{vmid}/status/stop', ['overrule-shutdown']),
   },
   example: { vmid: 100, force: true },
-  async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
+  async plan(ctx, { vmid, vmids, ...how }): Promise<PlanDraft> {
     const words: Words = {
       ...{ verb: verbOf(how), done: 'stopped', already: 'all guests are already stopped' },
       undo: (plans) => undoEach('start_vm', plans),
@@ -49,15 +50,14 @@ export const stopVm = defineOperation({
   report: reportOf,
 });
 
-async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<PlanDraft> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, status } = target;
   const { at } = guest;
   const { force, timeout = DEFAULT_TIMEOUT } = how;
   const of = label(guest);
   refuseTemplate(guest, 'stopped');
-  const base = about('stop_vm', target);
-  if (!target.running) return { ...base, summary: `${of} is already stopped`, effect: 'disrupt', ...alreadySo(target) };
+  if (!target.running) return alreadySo(target, `${of} is already stopped`);
   refuseLocked(target);
   if (!force && status.detail === 'paused') {
     fail('guest_state', `${of} is paused and cannot shut down.`, {
@@ -69,10 +69,10 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
   const stopped = { kind: 'guest', ...at, is: 'stopped' } as const;
   const byManager = { kind: 'wait', id: 'stopped', until: stopped, timeoutSeconds: timeout + 2 * SLACK_SECONDS } as const;
   return {
-    ...base,
+    ...about(target),
     summary: `${verbOf(how)} ${of} on ${at.node}${doomed.destroying}`,
-    ...raisedBy(
-      'disrupt',
+    ...raisedTo(
+      'destroy',
       doomed.because('the stop'),
       force && 'the power is cut: what the guest has not written to disk is lost',
       // The HA manager always ends a shutdown with a power-off, so a stop without it cannot be promised here.

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
@@ -28,7 +28,7 @@ export const suspendVm = defineOperation({
   sends: { 'POST /nodes/{node}/qemu/{vmid}/status/suspend': [] },
   maySend: { 'POST /nodes/{node}/qemu/{vmid}/status/suspend': ['todisk'] },
   example: { vmid: 101 },
-  async plan(ctx, { vmid, to_disk: toDisk }): Promise<Plan> {
+  async plan(ctx, { vmid, to_disk: toDisk }): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, vmid);
     const { guest, running, status } = target;
     const { at } = guest;
@@ -36,9 +36,8 @@ export const suspendVm = defineOperation({
     const verb = toDisk ? 'hibernated' : 'paused';
     refuseTemplate(guest, verb);
     if (at.type === 'lxc') fail('not_possible', `${of} is a container. Only VMs can be ${verb}.`, { hint: 'Call stop_vm instead.' });
-    const base = { ...about('suspend_vm', target), effect: 'disrupt' as const };
     const isSo = toDisk ? hibernated(guest) : status.detail === 'paused';
-    if (isSo) return { ...base, summary: `${of} is ${verb} already`, ...alreadySo(target) };
+    if (isSo) return alreadySo(target, `${of} is ${verb} already`);
     refuseLocked(target);
     if (!running) fail('guest_state', `${of} is stopped and cannot be ${verb}.`, { hint: 'Nothing needs to be done. It is stopped.' });
     if (toDisk && status.ha !== undefined) {
@@ -54,7 +53,7 @@ export const suspendVm = defineOperation({
       ? { kind: 'config', ...at, has: { lock: 'suspended' } }
       : { kind: 'reads', path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'paused' }, says: `${of} is paused` };
     return {
-      ...base,
+      ...about(target),
       summary: `${toDisk ? 'Hibernate' : 'Pause'} ${of} on ${at.node}`,
       steps: [
         guestRequest(at, {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import type { PlanDraft } from '../../core/plan/plan.ts';
 import { type GuestFirewall, OPTION_DEFAULTS, RULE_FIELDS, readFirewall } from '../../proxmox/guest/firewall.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { aliasInput, planAliases } from './firewall/aliases.ts';
@@ -65,7 +65,7 @@ export const updateFirewall = defineOperation({
     ...ofBoth(`DELETE ${BASE}/aliases/{name}`, ['digest']),
   },
   example: { vmid: 105, rules: [{ action: 'ACCEPT', proto: 'tcp', dport: '8080', comment: 'nightly images' }] },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const asked = Object.entries(args).filter(([key, value]) => key !== 'vmid' && value !== undefined);
     if (asked.length === 0) fail('invalid_arguments', 'update_firewall needs at least one change.');
     const target = await readTarget(ctx.api, args.vmid);
@@ -73,9 +73,7 @@ export const updateFirewall = defineOperation({
     const of = label(guest);
     const now = await readFirewall(ctx.api, guest.at);
     const { all, rules } = await partsOf(ctx, target, now, args);
-    const base = { ...about('update_firewall', target), effect: 'disrupt' as const };
-    if (all.texts.length === 0)
-      return { ...base, summary: `The firewall of ${of} is so already`, ...alreadySo(target), choices: all.choices };
+    if (all.texts.length === 0) return { ...alreadySo(target, `The firewall of ${of} is so already`), choices: all.choices };
     const before: Filter = { options: now.options, rules: now.rules };
     const after: Filter = { options: { ...now.options, ...optionsGiven(args) }, rules, changed: changedNames(args) };
     const unknown = await refuseLockOut(ctx, target, { before, after });
@@ -84,7 +82,7 @@ export const updateFirewall = defineOperation({
       [`firewall options of ${of}`]: { digest: now.digests.options },
     };
     return {
-      ...base,
+      ...about(target),
       summary: `Change the firewall of ${of}: ${all.texts.join(', ')}`,
       steps: [...all.early, ...all.steps, ...all.late],
       expected: all.expected,

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { graver } from '../../core/plan/effect.ts';
-import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan/plan.ts';
+import { gravest, raisedTo } from '../../core/plan/effect.ts';
+import { type Condition, digestAfter, type Params, type PlanDraft, type Step } from '../../core/plan/plan.ts';
 import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -73,15 +73,19 @@ export const updateVm = defineOperation({
     'PUT /pools': ['poolid', 'vms', 'allow-move', 'delete'],
   },
   example: { vmid: 105, add_tags: ['ci'], notes: 'builds the nightly images' },
-  async plan(ctx, args): Promise<Plan> {
+  async plan(ctx, args): Promise<PlanDraft> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
     const { moves, all } = await facetsOf(ctx, target, args);
-    const base = about('update_vm', target);
-    if (all.changes.length === 0) return { ...base, summary: `${label(guest)} is so already`, effect: 'change', ...alreadySo(target) };
+    if (all.changes.length === 0) return alreadySo(target, `${label(guest)} is so already`);
     refuseLocked(target);
     const parts = planParts(target, all);
-    return { ...base, ...(moves ? { moves } : {}), ...parts, warnings: [...parts.warnings, ...(await namesakes(ctx, target, args))] };
+    return {
+      ...about(target),
+      ...(moves ? { moves } : {}),
+      ...parts,
+      warnings: [...parts.warnings, ...(await namesakes(ctx, target, args))],
+    };
   },
   async report(api, run) {
     const guest = await readGuest(api, placeOf(run)).catch(() => undefined);
@@ -106,7 +110,7 @@ async function namesakes({ api }: OperationContext, { guest }: Target, { new_nam
 }
 
 /** Proxmox chooses the MAC of a new NIC, and what is outside (DHCP, firewalls) needs it. */
-function newMacs({ at, config }: Guest, { before }: Plan, keys: readonly string[]): string[] {
+function newMacs({ at, config }: Guest, { before }: PlanDraft, keys: readonly string[]): string[] {
   const added = networksOf(at.type, config).filter(({ slot }) => keys.includes(slot) && before?.[slot] === null);
   return added.map(({ mac }) => `MAC ${mac ?? 'unknown'}`);
 }
@@ -150,8 +154,7 @@ function planParts(target: Target, all: Facet) {
   return {
     summary: `Change ${of}: ${all.changes.map(({ text }) => text).join(', ')}`,
     changes: all.changes,
-    effect: raises.map(({ effect }) => effect).reduce(graver, 'change' as const),
-    ...(raises.length > 0 ? { raisedBecause: [...new Set(raises.map(({ because }) => because))].join('; ') } : {}),
+    ...raisedTo(gravest(...raises.map(({ effect }) => effect)), ...new Set(raises.map(({ because }) => because))),
     steps,
     expected: [...(isConfigured ? [config] : []), ...all.expected, ...doomed.gone(at)],
     ...(all.growGib > 0 ? { demand: demandOf(guest, { diskGib: guest.sizes.diskGib + all.growGib }) } : {}),

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, expect } from 'vitest';
 import { asError, type ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
-import type { Plan, RequestStep } from '../../../src/core/plan/plan.ts';
+import { requestsOf } from '../../../src/core/plan/parts.ts';
+import { type Plan, planFrom } from '../../../src/core/plan/plan.ts';
 import type { LimitSettings, Settings } from '../../../src/core/settings/settings.ts';
 import type { OperationContext } from '../../../src/operations/define.ts';
 import type { ProxmoxClient } from '../../../src/proxmox/client.ts';
@@ -137,8 +138,8 @@ export async function planOf(
 
 export async function planIn(ctx: OperationContext, operation: string, args: object): Promise<Plan> {
   const found = changeOperation(operation);
-  const plan = await readingAsStated(found, ctx.api, (api) => found.plan({ ...ctx, api }, found.input.parse(args)));
-  return sendsAsStated(found, plan);
+  const draft = await readingAsStated(found, ctx.api, (api) => found.plan({ ...ctx, api }, found.input.parse(args)));
+  return sendsAsStated(found, planFrom(draft, found));
 }
 
 /** The answer of a reading operation. */
@@ -157,9 +158,7 @@ export async function refusalOf(plan: Promise<unknown>): Promise<ProxmoxMcpError
   throw new Error('it was not refused');
 }
 
-export function requestsOf(plan: Plan): RequestStep[] {
-  return plan.steps.filter((s): s is RequestStep => s.kind === 'request');
-}
+export { requestsOf };
 
 /** `POST /nodes/pve/qemu/105/status/stop`, … */
 export function linesOf(plan: Plan): string[] {

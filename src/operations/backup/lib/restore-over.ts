@@ -1,6 +1,7 @@
 import { present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../../core/plan/plan.ts';
+import { raisedTo } from '../../../core/plan/effect.ts';
+import type { Condition, PlanDraft } from '../../../core/plan/plan.ts';
 import { summed } from '../../../core/sums.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
@@ -32,7 +33,7 @@ export async function overPlan(
   args: { vmid?: number | undefined; storage?: string | undefined },
   found: Backup,
   inside: Inside,
-): Promise<Plan> {
+): Promise<PlanDraft> {
   const vmid = args.vmid ?? found.vmid;
   const target = await readTarget(ctx.api, vmid);
   const { guest, snapshots, running } = target;
@@ -63,7 +64,6 @@ export async function overPlan(
   const there: Condition = { kind: 'config', ...guest.at, has: { lock: null } };
   const names = snapshots.names.map((name) => plainText(name, 40));
   return {
-    operation: 'restore_backup',
     target: { ...guest.identity, snapshots: snapshots.names },
     node,
     facts: factsOf(target),
@@ -72,8 +72,7 @@ export async function overPlan(
     binds: boundTo(backup),
     becomes: { tags: tagsOf(inside.config.tags), protection: inside.config.protection === '1' },
     summary: `Restore ${backupText(backup)} over ${of}, ${kept.length === 0 ? 'whose present disks are destroyed' : `which destroys ${lost.join(', ') || 'its configuration'}`}`,
-    effect: 'destroy',
-    raisedBecause: `${of} as it is now is lost`,
+    ...raisedTo('destroy', `${of} as it is now is lost`),
     steps: [restoreStep(backup, vmid, { ...place.params, force: true, ...(backup.vmid === vmid ? {} : { unique: true }) })],
     expected: [there],
     choices: place.choices,

@@ -1,11 +1,11 @@
 import type { GuestType } from '../../../core/guest.ts';
-import { nothingToSend } from '../../../core/plan/plan.ts';
+import { nothingToSend, type PlanDraft } from '../../../core/plan/plan.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guest/guests.ts';
-import type { Target } from './target.ts';
+import { about, type NearTarget } from './target.ts';
 
 /** The common part of the answer of a finished change: its run, by which get_task names the tasks, the choices made for the caller, and warnings. */
 export function outcomeOf(run: RunRecord): { run_id: string; choices?: string[]; warnings?: string[] } {
@@ -32,11 +32,11 @@ function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
   return unmet.map((condition) => `all steps ended well, but this does not hold: ${condition}. Look with get_vm`);
 }
 
-/** The part of a plan for a guest that is already as requested: it sends nothing. */
-export function alreadySo({ guest, status }: Pick<Target, 'guest' | 'status'>, more: JsonObject = {}) {
-  const { at, identity } = guest;
-  const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: stateOf(status), already: true, ...more };
-  return nothingToSend(existing);
+/** The plan for a guest that is already as requested: it sends nothing. */
+export function alreadySo(target: NearTarget, summary: string, more: JsonObject = {}): PlanDraft {
+  const { at, identity } = target.guest;
+  const state = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: stateOf(target.status) };
+  return { ...about(target), summary, ...nothingToSend({ ...state, already: true, ...more }) };
 }
 
 /** `already: true` when another client had done it a moment before. */

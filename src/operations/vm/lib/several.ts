@@ -1,9 +1,9 @@
 import { present } from '../../../core/defined.ts';
 import { asError, fail } from '../../../core/errors/errors.ts';
 import { labelOf } from '../../../core/guest.ts';
-import { graver } from '../../../core/plan/effect.ts';
+import { gravest, raisedTo } from '../../../core/plan/effect.ts';
 import { inLane } from '../../../core/plan/parts.ts';
-import type { Plan, Step } from '../../../core/plan/plan.ts';
+import type { PlanDraft, Step } from '../../../core/plan/plan.ts';
 import { counted } from '../../../core/text/text.ts';
 import { stillItself } from './target.ts';
 
@@ -31,7 +31,7 @@ export interface Words {
   already?: string;
   /** One guest after another: a failure stops those that follow. Default: side by side. */
   stopsAtFailure?: true;
-  undo: (plans: readonly Plan[]) => string;
+  undo: (plans: readonly PlanDraft[]) => string;
 }
 
 /**
@@ -41,8 +41,8 @@ export interface Words {
 export async function planGuests(
   [first, ...others]: readonly [number, ...number[]],
   words: Words,
-  plan: (vmid: number) => Promise<Plan>,
-): Promise<Plan> {
+  plan: (vmid: number) => Promise<PlanDraft>,
+): Promise<PlanDraft> {
   if (others.length === 0) return plan(first);
   return together(await planEach([first, ...others], words.done, plan), words);
 }
@@ -51,7 +51,7 @@ export async function planGuests(
  * Plans for each guest.
  * @throws one error about every guest that is refused, with the code that they share or that of the first; nothing is planned for the others
  */
-async function planEach(vmids: readonly number[], done: string, plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
+async function planEach(vmids: readonly number[], done: string, plan: (vmid: number) => Promise<PlanDraft>): Promise<PlanDraft[]> {
   const tried = await Promise.allSettled(vmids.map(plan));
   const refused = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
   const [first, second] = refused;
@@ -69,12 +69,11 @@ async function planEach(vmids: readonly number[], done: string, plan: (vmid: num
 }
 
 /** Several guests in one plan. Those that are already as requested are left out and named among the choices. */
-function together(plans: Plan[], { verb, already = 'nothing has to be done', stopsAtFailure, undo }: Words): Plan {
+function together(plans: PlanDraft[], { verb, already = 'nothing has to be done', stopsAtFailure, undo }: Words): PlanDraft {
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
   if (!first) return allSo(plans, already);
   const laned = open.flatMap((p) => inLane(checkedFirst(p), p.target?.vmid ?? 0));
-  const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
   return {
     ...first,
     // The sides of each guest show its own.
@@ -82,8 +81,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
     before: byGuest(open, 'before'),
     after: byGuest(open, 'after'),
     summary: `${verb} ${counted(open.length, 'guest')}: ${present(...open.map(nameOf)).join(', ')}`,
-    effect: open.map((p) => p.effect).reduce(graver),
-    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
+    ...raisedTo(gravest(...open.map((p) => p.effect)), ...saidOnce(open, (p) => present(p.raisedBecause))),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
     facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
     ...(open.some((p) => p.binds) ? { binds: Object.assign({}, ...open.map((p) => p.binds ?? {})) } : {}),
@@ -96,24 +94,24 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
 }
 
 /** The plan for guests that are all as requested already. */
-export function allSo(plans: readonly Plan[], summary: string): Plan {
-  const [one] = plans as [Plan];
+export function allSo(plans: readonly PlanDraft[], summary: string): PlanDraft {
+  const [one] = plans as [PlanDraft];
   return { ...one, summary, existing: { ...one.existing, guests: plans.map(({ existing = {} }) => existing) } };
 }
 
 /** Changes of the others may take so long that the VMID is another guest's by then. A plan that only waits sends nothing. */
-function checkedFirst({ target, steps }: Plan): Step[] {
+function checkedFirst({ target, steps }: PlanDraft): Step[] {
   return target && steps.some(({ kind }) => kind === 'request') ? [stillItself(target), ...steps] : steps;
 }
 
 /** The same call for each guest, then what none of the calls brings back, each once. */
-export function undoEach(call: string, plans: readonly Plan[]): string {
+export function undoEach(call: string, plans: readonly PlanDraft[]): string {
   const lost = plans.flatMap(({ undo }) => undo.split('; ').slice(1));
   return [`${call} each of them`, ...new Set(lost)].join('; ');
 }
 
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */
-export function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readonly string[], of = nameOf): string[] {
+export function saidOnce(plans: readonly PlanDraft[], textsOf: (plan: PlanDraft) => readonly string[], of = nameOf): string[] {
   const holds = new Map<string, string[]>();
   for (const plan of plans) {
     for (const text of textsOf(plan)) holds.set(text, [...(holds.get(text) ?? []), of(plan)]);
@@ -122,12 +120,12 @@ export function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readon
   return [...holds].map(([text, labels]) => `${whose(labels)}: ${text}`);
 }
 
-function nameOf({ target }: Plan): string {
+function nameOf({ target }: PlanDraft): string {
   return target ? labelOf(target) : '';
 }
 
 /** `web1 (105) status`: the sides of each guest under its name. */
-function byGuest(plans: readonly Plan[], side: 'before' | 'after'): NonNullable<Plan['before']> {
+function byGuest(plans: readonly PlanDraft[], side: 'before' | 'after'): NonNullable<PlanDraft['before']> {
   return Object.fromEntries(
     plans.flatMap((plan) => Object.entries(plan[side] ?? {}).map(([key, value]) => [`${nameOf(plan)} ${key}`.trimStart(), value])),
   );

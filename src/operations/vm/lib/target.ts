@@ -1,8 +1,7 @@
-import { defined, present } from '../../../core/defined.ts';
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import { type GuestIdentity, labelOf } from '../../../core/guest.ts';
-import type { Effect } from '../../../core/plan/effect.ts';
-import type { CheckStep, Condition, Plan, PlanFacts } from '../../../core/plan/plan.ts';
+import type { CheckStep, Condition, PlanFacts } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import {
@@ -38,7 +37,7 @@ async function readAt(api: ProxmoxReader, row: GuestRow): Promise<Omit<Target, '
 }
 
 /** A target without the cluster's list, which is enough for a start. Its pool is known only where the list was read. */
-type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
+export type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
 
 /**
  * Reads a target at its last known place, for changes that need nothing of the cluster's list: its cost does not grow with the fleet.
@@ -103,15 +102,9 @@ export function stillItself(identity: GuestIdentity): CheckStep {
 }
 
 /** The part of every plan about an existing guest; a plan with choices names its own. */
-export function about(operation: string, target: NearTarget) {
+export function about(target: NearTarget) {
   const { identity, at } = target.guest;
-  return { operation, target: identity, node: at.node, facts: factsOf(target), choices: [] as string[] };
-}
-
-/** The effect of a plan: `destroy` where there are reasons for it, else the given one. */
-export function raisedBy(effect: Effect, ...reasons: (string | false)[]): Pick<Plan, 'effect' | 'raisedBecause'> {
-  const because = present(...reasons).join('; ');
-  return because === '' ? { effect } : { effect: 'destroy', raisedBecause: because };
+  return { target: identity, node: at.node, facts: factsOf(target), choices: [] as string[] };
 }
 
 export function factsOf(target: NearTarget): PlanFacts {

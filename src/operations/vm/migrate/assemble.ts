@@ -1,5 +1,5 @@
 import { labelOf } from '../../../core/guest.ts';
-import type { Plan } from '../../../core/plan/plan.ts';
+import type { PlanDraft } from '../../../core/plan/plan.ts';
 import { planGuests, type Words } from '../lib/several.ts';
 import type { Moves } from './plan-moves.ts';
 
@@ -13,8 +13,8 @@ const WORDS: Words = {
  * One plan for the guests, with what the nodes have free before and after.
  * @throws for the guests that cannot move; then none does
  */
-export async function assemble({ plans, refused, capacity }: Moves, vmids: readonly [number, ...number[]]): Promise<Plan> {
-  const made: Plan[] = [];
+export async function assemble({ plans, refused, capacity }: Moves, vmids: readonly [number, ...number[]]): Promise<PlanDraft> {
+  const made: PlanDraft[] = [];
   const plan = await planGuests(vmids, WORDS, async (vmid) => {
     const one = plans.get(vmid);
     if (!one) throw refused.get(vmid);
@@ -32,7 +32,7 @@ export async function assemble({ plans, refused, capacity }: Moves, vmids: reado
 }
 
 /** A line for each guest: `web1 (100): on pve → on pve2 (live), copies scsi0 16 GiB to local-lvm`. */
-function sidesOf(made: readonly Plan[]): Pick<Plan, 'before' | 'after'> {
+function sidesOf(made: readonly PlanDraft[]): Pick<PlanDraft, 'before' | 'after'> {
   const moving = made.flatMap((plan) => (plan.target && !plan.existing ? [{ of: labelOf(plan.target), plan }] : []));
   return {
     before: Object.fromEntries(moving.map(({ of, plan }) => [of, `on ${plan.before?.node}`])),
@@ -40,7 +40,7 @@ function sidesOf(made: readonly Plan[]): Pick<Plan, 'before' | 'after'> {
   };
 }
 
-function lineOf({ after = {} }: Plan): string {
+function lineOf({ after = {} }: PlanDraft): string {
   const { node, move, local_disks: disks = [], ...slots } = after;
   const copies = (disks as string[]).length > 0 ? `, copies ${(disks as string[]).join(', ')}` : '';
   const gone = Object.keys(slots);
@@ -48,7 +48,7 @@ function lineOf({ after = {} }: Plan): string {
 }
 
 /** One call for the guests that go back to the same place. */
-function undoOfAll(plans: readonly Plan[]): string {
+function undoOfAll(plans: readonly PlanDraft[]): string {
   const calls = new Map<string, number[]>();
   for (const { undo, target } of plans) {
     const call = undo.replace(/"vmid": \d+/, '"vmids": [VMIDS]');

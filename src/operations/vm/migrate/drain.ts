@@ -1,6 +1,6 @@
 import { fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
-import { graver } from '../../../core/plan/effect.ts';
-import { nothingToSend, type Plan } from '../../../core/plan/plan.ts';
+import { gravest, raisedTo } from '../../../core/plan/effect.ts';
+import { nothingToSend, type PlanDraft } from '../../../core/plan/plan.ts';
 import { allPrivileges } from '../../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../../proxmox/access/unseen.ts';
 import { listGuests } from '../../../proxmox/guest/guests.ts';
@@ -18,7 +18,7 @@ const MAX_GUESTS = 50;
  * The plan that empties a node. Guests that cannot move stay, and the plan says why.
  * @throws not_possible for a node that is not online, and where no guest of it can move
  */
-export async function drain(ctx: OperationContext, node: string, wanted: Wanted): Promise<Plan> {
+export async function drain(ctx: OperationContext, node: string, wanted: Wanted): Promise<PlanDraft> {
   if (node === wanted.target_node) fail('invalid_arguments', `from_node and target_node are both ${node}.`);
   const [rows, granted, nodes] = await Promise.all([listGuests(ctx.api), allPrivileges(ctx.api), listNodes(ctx.api)]);
   onlineNode(nodes, node);
@@ -40,8 +40,7 @@ export async function drain(ctx: OperationContext, node: string, wanted: Wanted)
   return {
     ...plan,
     summary: `Empty ${node}: move ${moved} visible guests`,
-    effect: graver(plan.effect, 'disrupt'),
-    raisedBecause: [`it moves all guests of ${node}`, ...(plan.raisedBecause === undefined ? [] : [plan.raisedBecause])].join('; '),
+    ...raisedTo(gravest('disrupt', plan.effect), `it moves all guests of ${node}`, plan.raisedBecause),
     warnings: [...[...refused].map(([vmid, { message, hint }]) => `${vmid} stays: ${message} ${hint}`), ...hidden, ...plan.warnings],
   };
 }
@@ -54,8 +53,8 @@ function failAll(node: string, refused: ReadonlyMap<number, ProxmoxMcpError>): n
   });
 }
 
-function nothingOn(node: string, hidden: readonly string[]): Plan {
+function nothingOn(node: string, hidden: readonly string[]): PlanDraft {
   const summary = [`no guest that this token can see is on ${node}`, ...hidden].join('; ');
   const existing = { vmid: 0, name: '', node, status: '', from: node, notice: summary };
-  return { operation: 'migrate_vm', summary, effect: 'change', ...nothingToSend(existing) };
+  return { summary, ...nothingToSend(existing) };
 }

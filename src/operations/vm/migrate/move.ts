@@ -1,12 +1,12 @@
 import { defined, present } from '../../../core/defined.ts';
-import type { Effect } from '../../../core/plan/effect.ts';
-import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan/plan.ts';
+import { type Effect, raisedTo } from '../../../core/plan/effect.ts';
+import type { Condition, Params, PlanDraft, RequestStep, Step } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { PendingChange } from '../../../proxmox/guest/guests.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { doomedBy } from '../lib/doomed.ts';
 import { guestRequest } from '../lib/guest-request.ts';
-import { factsOf, label, pendingText } from '../lib/target.ts';
+import { about, label, pendingText } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
 import { tenths } from './places.ts';
 
@@ -38,7 +38,7 @@ export interface Moving {
 }
 
 /** The plan that moves one guest. */
-export function planMove(moving: Moving): Plan {
+export function planMove(moving: Moving): PlanDraft {
   const { mover, to, storage } = moving;
   const { target, how } = mover;
   const { guest } = target;
@@ -49,15 +49,11 @@ export function planMove(moving: Moving): Plan {
   const pending = how === 'restart' ? guest.pending : [];
   const doomed = doomedBy(pending);
   const { effect, why } = EFFECTS[how];
-  const reasons = present(why, doomed.because('its restart'));
   return {
-    operation: 'migrate_vm',
-    target: guest.identity,
+    ...about(target),
     node: to,
-    facts: factsOf(target),
     summary: `Move ${of} from ${at.node} to ${to} (${how})${doomed.destroying}`,
-    effect: doomed.names ? 'destroy' : effect,
-    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
+    ...raisedTo(doomed.names ? 'destroy' : effect, why, doomed.because('its restart')),
     steps: stepsOf(moving),
     expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]), ...doomed.gone(there)],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],

@@ -1,8 +1,8 @@
 import { ProxmoxMcpError } from '../../../core/errors/errors.ts';
-import type { Plan } from '../../../core/plan/plan.ts';
+import type { PlanDraft } from '../../../core/plan/plan.ts';
 import type { OperationContext } from '../../define.ts';
 import { alreadySo } from '../lib/outcome.ts';
-import { about, label } from '../lib/target.ts';
+import { label } from '../lib/target.ts';
 import { alongOf, type Chosen, choose, type Refused, type Unit, unitsOf, vmidOf } from './choose.ts';
 import { planMove } from './move.ts';
 import type { Mover } from './mover.ts';
@@ -12,10 +12,10 @@ import { type Survey, survey, type Wanted } from './survey.ts';
 
 /** The plans of the guests that can move, and the errors of those that cannot. */
 export interface Moves {
-  plans: Map<number, Plan>;
+  plans: Map<number, PlanDraft>;
   refused: Map<number, ProxmoxMcpError>;
   /** The memory that the nodes have free before and after. */
-  capacity: { before: NonNullable<Plan['before']>; after: NonNullable<Plan['after']>; warnings: string[] };
+  capacity: { before: NonNullable<PlanDraft['before']>; after: NonNullable<PlanDraft['after']>; warnings: string[] };
 }
 
 /** Places the guests one after another, so that each counts what the others take. Nothing is sent. */
@@ -47,8 +47,7 @@ function isThere(mover: Mover, { target_node: node }: Wanted, { plans }: Moves):
   if (nodeOf(mover) !== node) return false;
   const { target } = mover;
   const summary = `${label(target.guest)} is on ${node} already`;
-  const base = { ...about('migrate_vm', target), effect: 'change' as const };
-  plans.set(vmidOf(mover), { ...base, summary, ...alreadySo(target, { from: node }) });
+  plans.set(vmidOf(mover), alreadySo(target, summary, { from: node }));
   return true;
 }
 

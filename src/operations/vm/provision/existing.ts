@@ -1,7 +1,7 @@
 import { defined } from '../../../core/defined.ts';
 import { fail, ifAllowed } from '../../../core/errors/errors.ts';
 import { type GuestType, labelOf } from '../../../core/guest.ts';
-import { nothingToSend, type Plan } from '../../../core/plan/plan.ts';
+import { nothingToSend, type PlanDraft } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { completed } from '../../../proxmox/guest/fresh.ts';
@@ -109,7 +109,7 @@ export async function planForExisting(
   operation: string,
   existing: Existing,
   { args, call }: Requested,
-): Promise<Plan> {
+): Promise<PlanDraft> {
   const { row, guest } = existing;
   const madeBy = guest && (await ctx.madeBy(guest.identity));
   const run = madeBy && aloneIn(madeBy, row.vmid);
@@ -122,9 +122,7 @@ export async function planForExisting(
   const name = plainText(guest?.identity.name ?? row.name, 80);
   const notice = await otherName(ctx, row.vmid, name, args);
   return {
-    operation,
     summary: `Nothing will change: ${name || 'guest'} (${row.vmid}) already exists`,
-    effect: 'read',
     node: row.node,
     ...nothingToSend({
       ...defined({ notice }),

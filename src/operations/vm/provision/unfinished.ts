@@ -1,6 +1,6 @@
 import { defined, present } from '../../../core/defined.ts';
 import { outOfLane, partOf } from '../../../core/plan/parts.ts';
-import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan/plan.ts';
+import { digestAfter, type FromRef, type PlanDraft, provesAll, type RequestStep } from '../../../core/plan/plan.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
 import { canonical } from '../../../core/text/canonical.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
@@ -58,7 +58,7 @@ export function isSameCall(ctx: OperationContext, operation: string, args: objec
  * @returns undefined where they cannot be sent: an outcome is open, or the guest is on another node than they are for
  * @throws locked
  */
-export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status: string): Plan | undefined {
+export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status: string): PlanDraft | undefined {
   // The copy is done, so its source no longer matters.
   const { demand, sources: _copied, ...first } = run.plan;
   if (open || !left[0]?.path.startsWith(path`/nodes/${guest.at.node}/${guest.at.type}/${guest.at.vmid}/`)) return undefined;

@@ -1,9 +1,9 @@
 import { defined } from '../../../../core/defined.ts';
 import { fail } from '../../../../core/errors/errors.ts';
 import { parseNetwork, sameAddress } from '../../../../core/network.ts';
-import { graver } from '../../../../core/plan/effect.ts';
+import { gravest } from '../../../../core/plan/effect.ts';
 import { inLane } from '../../../../core/plan/parts.ts';
-import type { Made, Plan } from '../../../../core/plan/plan.ts';
+import type { Made, PlanDraft } from '../../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../../core/proxmox.ts';
 import { summed } from '../../../../core/sums.ts';
 import type { Json, JsonObject } from '../../../../core/text/json.ts';
@@ -57,10 +57,10 @@ function withAddress(cloudInit: CloudInit, text: string): CloudInit {
 export async function planEachNew<A extends { name: string }>(
   ctx: OperationContext,
   each: readonly A[],
-  plan: (ctx: OperationContext, args: A) => Promise<Plan>,
-): Promise<Plan[]> {
+  plan: (ctx: OperationContext, args: A) => Promise<PlanDraft>,
+): Promise<PlanDraft[]> {
   const api = remembering(ctx.api);
-  const plans: Plan[] = [];
+  const plans: PlanDraft[] = [];
   for (const args of each) {
     const taken = (place: string) => plans.reduce((sum, { space }) => sum + (space?.[place] ?? 0), 0);
     const reservedVmid = ctx.reservedVmids?.get(args.name.toLowerCase());
@@ -86,17 +86,16 @@ function remembering(api: ProxmoxReader): ProxmoxReader {
 }
 
 /** The guests of a call in one plan: those that exist are named, missing ones made, half-made ones finished. */
-export function togetherNew(plans: readonly Plan[], verb: string): Plan {
+export function togetherNew(plans: readonly PlanDraft[], verb: string): PlanDraft {
   const open = plans.filter((plan) => plan.existing === undefined);
   const there = plans.filter((plan) => plan.existing !== undefined);
   const [first] = open;
   if (!first) return allSo(there, 'Nothing will change: all of them exist already');
   const names = open.map(labelOf);
-  const vmidOf = (plan: Plan) => plan.demand?.vmid ?? fail('internal', 'A guest was planned without its resources.');
+  const vmidOf = (plan: PlanDraft) => plan.demand?.vmid ?? fail('internal', 'A guest was planned without its resources.');
   return {
-    operation: first.operation,
     summary: `${verb} ${counted(open.length, 'VM')}: ${names.join(', ')}`,
-    effect: open.map(({ effect }) => effect).reduce(graver),
+    effect: gravest(...open.map(({ effect }) => effect)),
     ...defined({ node: first.node }),
     ...(open.some(({ target }) => target) ? { targets: open.flatMap(({ target }) => target ?? []) } : {}),
     steps: open.flatMap((plan) => inLane(plan.steps, vmidOf(plan))),
@@ -114,12 +113,12 @@ export function togetherNew(plans: readonly Plan[], verb: string): Plan {
   };
 }
 
-function madeOf({ demand, node, target, space, continues, cleanup, after, facts }: Plan): Made[] {
+function madeOf({ demand, node, target, space, continues, cleanup, after, facts }: PlanDraft): Made[] {
   return demand ? [{ demand, ...defined({ node, target, space, continues, cleanup, after, facts }) }] : [];
 }
 
 /** `web1 (110)` */
-function labelOf({ target, after, demand }: Plan): string {
+function labelOf({ target, after, demand }: PlanDraft): string {
   return `${plainText(target?.name ?? String(after?.name ?? ''), 80)} (${demand?.vmid})`;
 }
 
@@ -129,7 +128,7 @@ function differencesIn(existing: JsonObject | undefined): string {
 }
 
 /** The values that hold for all of them, once. */
-function shared(plans: readonly Plan[]): Record<string, Json> {
+function shared(plans: readonly PlanDraft[]): Record<string, Json> {
   const [first, ...others] = plans.map(({ after = {} }) => after);
   return Object.fromEntries(
     Object.entries(first ?? {}).filter(([key, value]) => others.every((other) => JSON.stringify(other[key]) === JSON.stringify(value))),
