@@ -107,6 +107,7 @@ test.each([
   const ran = await own.run(['setup', ...where(), '--token-id', id, '--token-file', secretFile, '--force']);
   expect(ran, ran.stderr).toMatchObject({ code: 0, json: { ok: true } });
   expect(existsSync(join(own.folder, '.local/state/proxmox-mcp/trust.json'))).toBe(true);
+  expect(existsSync(join(own.folder, 'elsewhere'))).toBe(false);
   own.remove();
 });
 
@@ -119,6 +120,8 @@ test('a cluster that joins others is pinned in the data folder that the settings
   const ran = await own.run(['setup', ...where(), '--cluster', 'home', '--settings', file, '--token-id', id, '--token-file', secretFile]);
   expect(ran, ran.stderr).toMatchObject({ code: 0, json: { ok: true } });
   expect(existsSync(join(own.folder, 'elsewhere/trust.json'))).toBe(true);
+  // Doctor would pin on first use what setup had pinned elsewhere.
+  expect(existsSync(join(own.folder, '.local'))).toBe(false);
   own.remove();
 });
 
