@@ -71,7 +71,9 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       session.usedAt = clock.now();
       session.open -= 1;
     };
-    gone.addEventListener('abort', ended, { once: true });
+    // A client may have left while its request was admitted.
+    if (gone.aborted) ended();
+    else gone.addEventListener('abort', ended, { once: true });
     return session.transport.handleRequest(request, defined({ authInfo, parsedBody }));
   }
 

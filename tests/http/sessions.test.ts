@@ -19,9 +19,10 @@ async function send(
   principal: string,
   method: 'GET' | 'POST',
   message?: object,
-  { session, accept = headers.accept }: { session?: string; accept?: string } = {},
+  { session, accept = headers.accept, hasLeft = false }: { session?: string; accept?: string; hasLeft?: boolean } = {},
 ) {
   const gone = new AbortController();
+  if (hasLeft) gone.abort();
   const body = message && { jsonrpc: '2.0', id: 1, ...message };
   const sent = new Request('http://localhost/mcp', {
     method,
@@ -67,6 +68,12 @@ describe('sessions of one principal', () => {
     expect(await isKnown('forgetful', first.session)).toBe(true);
     expect(await isKnown('forgetful', listening.session)).toBe(true);
     stream.hangUp();
+  });
+
+  it('whose clients left before they began make room, too', async () => {
+    for (let n = 0; n < PER_PRINCIPAL; n++) await send('hasty', 'POST', { method: 'initialize', params }, { hasLeft: true });
+    clock.pass(61);
+    expect((await begin('hasty')).status).toBe(200);
   });
 
   it('that never began take no place', async () => {
