@@ -10,7 +10,7 @@ export function resourcesDoc(): string {
     '# Resources, prompts and the skill',
     'Beside its tools the server offers what a person picks in a client. None of it costs tokens before it is picked, and a client that lists it sends nothing to Proxmox.',
     '## Resources',
-    'A resource is read through the tool of its row, so scope, masking and audit are those of the tool. Clients complete the id of a template: a VMID also by a part of the name of the guest.',
+    'A resource is read through the tool of its row, so scope, masking and audit are those of the tool. Clients complete the id of a template: a VMID also by a part of the name of the guest. Where several clusters have the VMID, the id names the cluster: `proxmox://guest/home:105`.',
     rows(
       ['Address', 'What it holds', 'Tool'],
       addresses.map(({ at, description, tool }) => [`\`${at}\``, description, `\`${tool}\``]),

@@ -66,8 +66,12 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     }
     const choices = own.map(({ name }) => name);
     if (!isAbsent(cluster) || !operation) return rejected(rest, notNamed(choices, cluster));
-    // Each would answer the same to a wrong id, and to an operation that reads nothing of a cluster.
-    const isAlike = decidesById(operation) || named !== undefined || (operation.effect === 'read' && operation.ofNoCluster);
+    // Each would answer the same to a wrong id, and to an operation that reads nothing of a cluster. All share one list of runs.
+    const isAlike =
+      decidesById(operation) ||
+      named !== undefined ||
+      typeof args.run_id === 'string' ||
+      (operation.effect === 'read' && operation.ofNoCluster);
     if (isAlike && !options.invalid) return on(await readyOf(own), rest);
     const [first = all[0] as Served] = own;
     if (operation.effect === 'read' && options.dryRun) return on(first, rest);

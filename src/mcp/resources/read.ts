@@ -1,6 +1,6 @@
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors/errors.ts';
-import type { JsonObject } from '../../core/text/json.ts';
+import { asError, fail, type ProxmoxMcpError } from '../../core/errors/errors.ts';
+import { isObject, type JsonObject } from '../../core/text/json.ts';
 import { decoded } from '../../core/text/text.ts';
 import { missingIn } from '../../engine/clusters/join.ts';
 import { renderResult } from '../../render/result.ts';
@@ -33,7 +33,8 @@ export async function findItem(context: ReadContext, kind: ItemKind, id: string,
   const args = kind.args(name);
   if (args === undefined) return undefined;
   const { pick } = kind;
-  if (pick === undefined) return read(context, kind.tool, args, client);
+  if (pick === undefined)
+    return read(context, kind.tool, args, client).catch((thrown) => Promise.reject(withAddresses(asError(thrown), kind)));
   const pages: JsonObject[] = [args];
   let notice: string | undefined;
   for (const page of pages) {
@@ -44,6 +45,14 @@ export async function findItem(context: ReadContext, kind: ItemKind, id: string,
     pages.push(...pagesAfter(page, answer));
   }
   return notice === undefined ? undefined : fail('unreachable', notice);
+}
+
+/** An address has no parameter `cluster`: one that several clusters have is told apart by its id. */
+function withAddresses(error: ProxmoxMcpError, { template }: ItemKind): ProxmoxMcpError {
+  const { candidates } = error.details ?? {};
+  if (error.code !== 'ambiguous' || !Array.isArray(candidates)) return error;
+  const ids = candidates.flatMap((one) => (isObject(one) && one.cluster !== undefined ? [`${one.cluster}:${one.vmid}`] : []));
+  return error.with({ hint: `Read one of ${ids.map((id) => template.replace('{id}', id)).join(', ')}.` });
 }
 
 /** The next page of the list; where several clusters answered, that of each. */

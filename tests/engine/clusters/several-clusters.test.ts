@@ -345,6 +345,12 @@ describe('a cluster that does not answer', () => {
     expect(output.output.notice).toContain('Clusters without an answer, so their part is missing: work (');
   });
 
+  it('leaves no doubt about the id of a run, which the store of this server knows or does not', async () => {
+    await two.work.simulator.close();
+    const asked = two.another({ clock: endlessClock() }).perform('get_task', { run_id: 'run_nosuch' }, agent);
+    expect(await refused(asked)).toMatchObject({ code: 'task_unknown', message: 'Run run_nosuch is not one of yours.' });
+  });
+
   it('and hangs delays a read by the time-out of one request, the next one less, and no change on the other', async () => {
     two.work.simulator.faults.add({ action: 'hold-before' });
     const { clock, limits } = patientClock();

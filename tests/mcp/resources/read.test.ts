@@ -41,7 +41,10 @@ describe('one item of several clusters by its address', () => {
   it('is a guest by cluster and VMID, and by VMID alone where one cluster has it', async () => {
     const { vmid } = await two.done('create_vm', { cluster: 'work', name: 'only-here', disk_gb: 1 });
     for (const id of [`work:${vmid}`, String(vmid)]) expect(await at(`proxmox://guest/${id}`)).toMatchObject({ name: 'only-here' });
-    await expect(at('proxmox://guest/100')).rejects.toMatchObject({ code: 'ambiguous' });
+    await expect(at('proxmox://guest/100')).rejects.toMatchObject({
+      code: 'ambiguous',
+      hint: 'Read one of proxmox://guest/home:100, proxmox://guest/work:100.',
+    });
     expect(await at('proxmox://guest/home:100')).toMatchObject({ vmid: 100 });
   });
 });
