@@ -108,7 +108,7 @@ export const clusterVariables = {
   PROXMOX_QUOTA_SCOPE: limit(quotaScope.default({ kind: 'visible' }), {
     field: 'limits.scope',
     description:
-      'Guests that count: `visible` (all that the token sees), `created` (through this server), `pool:NAME` or `tag:NAME`. With a pool or tag, new guests must join it.',
+      'Guests that count: `visible` (all that the token sees), `created` (through this server), `pool:NAME` or `tag:NAME`. With a pool or tag, new guests must join it, and guests in it stay.',
     defaultText: 'visible',
     example: 'visible',
     ceiling: 'fixed',

@@ -156,6 +156,12 @@ export interface Placed {
 /** The part of a plan for several about one guest that it makes, or finishes. */
 export type Made = Pick<Plan, 'node' | 'target' | 'space' | 'continues' | 'cleanup' | 'after' | 'facts'> & { demand: ResourceDemand };
 
+/** The facts that decide whether a guest counts against the limits of a scope. */
+interface Place {
+  tags: string[];
+  pool?: string;
+}
+
 export interface Plan {
   operation: string;
   /** One line: verb, name, VMID, node. */
@@ -175,8 +181,11 @@ export interface Plan {
    * a list of rules its digest. Any difference at redemption makes the approval stale.
    */
   binds?: Record<string, Json>;
-  /** Tags and pools that it takes from or gives to a guest. The plan counts as destroying where a rule of the policy or a standing approval names one of them. */
-  moves?: { tags: string[]; pools: string[] };
+  /**
+   * Tags and pools that it takes from or gives to a guest. The plan counts as destroying where a rule of the policy or a standing approval names one of
+   * them. `from` and `to`: all that the guest has before and afterwards.
+   */
+  moves?: { tags: string[]; pools: string[]; from: Place & { template: boolean }; to: Place };
   /** Tags and protection that the guest has afterwards, where a rollback brings back others: policy counts it as both. */
   becomes?: { tags: string[]; protection: boolean };
   /** Where the guest is or will be made. */

@@ -1,5 +1,6 @@
 import { fail } from '../../core/errors/errors.ts';
 import { isInPool, isTagged } from '../../core/guest.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
@@ -21,10 +22,23 @@ type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
 export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limits: LimitSettings): void {
   const { scope } = limits;
   if ((scope.kind !== 'pool' && scope.kind !== 'tag') || counts({ ...made, template: false }, limits, new Set())) return;
-  const [place, hint] =
-    scope.kind === 'pool' ? [`pool ${scope.pool}`, `pool: ${scope.pool}`] : [`tag ${scope.tag}`, `tags: ["${scope.tag}"]`];
-  fail('quota_exceeded', `The limits count the guests of ${place} (PROXMOX_QUOTA_SCOPE), and the new guest would not be one of them.`, {
-    hint: `Call again with ${hint}.`,
+  const hint = scope.kind === 'pool' ? `pool: ${scope.pool}` : `tags: ["${scope.tag}"]`;
+  refuseOutside(scope, 'the new guest would not be one of them', `Call again with ${hint}.`);
+}
+
+/** A guest that leaves the scope would make room for another one. @throws quota_exceeded */
+export function checkStays({ from, to }: NonNullable<Plan['moves']>, limits: LimitSettings): void {
+  const { scope } = limits;
+  if (scope.kind !== 'pool' && scope.kind !== 'tag') return;
+  const isIn = (place: Pick<GuestRow, 'pool' | 'tags'>) => counts({ ...place, vmid: 0, template: from.template }, limits, new Set());
+  if (!isIn(from) || isIn(to)) return;
+  refuseOutside(scope, 'the guest would no longer be one of them', 'Only the operator can take a guest out of them, in Proxmox VE.');
+}
+
+function refuseOutside(scope: Extract<LimitSettings['scope'], { kind: 'pool' | 'tag' }>, why: string, hint: string): never {
+  const place = scope.kind === 'pool' ? `pool ${scope.pool}` : `tag ${scope.tag}`;
+  fail('quota_exceeded', `The limits count the guests of ${place} (PROXMOX_QUOTA_SCOPE), and ${why}.`, {
+    hint,
     details: { variable: 'PROXMOX_QUOTA_SCOPE' },
   });
 }

@@ -9,7 +9,7 @@ import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/schema.ts';
 import type { Ports } from '../ports.ts';
 import { type Hold, holding } from './hold.ts';
-import { checkInside, counts } from './quota.ts';
+import { checkInside, checkStays, counts } from './quota.ts';
 import { takeInventory, used } from './quotas.ts';
 import { reservationOf } from './reservations.ts';
 import { newGuest } from './subject.ts';
@@ -46,14 +46,15 @@ async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefine
 
 /** @throws quota_exceeded, or storage_unavailable where earlier work takes the space */
 export async function checkQuota(plan: Plan, ports: Ports, mine: readonly Reservation[]): Promise<void> {
+  const { api, limits } = ports.cluster;
+  if (plan.moves) checkStays(plan.moves, limits);
   const demands = demandsOf(plan);
   if (demands.length === 0) return;
-  const { limits } = ports.cluster;
   for (const part of partsOf(plan)) if (part.demand?.newGuests === 1) checkInside(newGuest(part), limits);
   const { earlier, exceeded } = await totalsOver(demands, ports, mine);
   const each = demands.flatMap((demand) => overPerGuest(demand, limits));
   refuseExcess([...each.filter(({ size }, index) => each.findIndex((one) => one.size === size) === index), ...exceeded]);
-  await checkSpace(plan, earlier, ports.cluster.api);
+  await checkSpace(plan, earlier, api);
 }
 
 /**

@@ -143,6 +143,20 @@ describe('limits of a scope', () => {
     expect(await made({ name: 'inside', disk_gb: 1, tags: ['agents'] })).toMatchObject({ kind: 'done' });
   });
 
+  it('keep the guests that count in it: one that left would make room for another', async () => {
+    world = await openWorld({ ...limits({ scope: { kind: 'tag', tag: 'agents' } }) });
+    const { vmid } = await world.done('create_vm', { name: 'counted', disk_gb: 1, tags: ['agents'], pool: 'agents' });
+    const before = world.cluster.mutations().length;
+    const leave = { code: 'quota_exceeded', message: expect.stringContaining('tag agents (PROXMOX_QUOTA_SCOPE)') };
+    for (const dryRun of [true, false])
+      expect(await world.refused(world.call('update_vm', { vmid, remove_tags: ['Agents'] }, { dryRun }))).toMatchObject(leave);
+    const pooled = world.another(limits({ scope: { kind: 'pool', pool: 'agents' } }));
+    for (const pool of ['none', 'prod'])
+      expect(await world.refused(pooled.perform('update_vm', { vmid, pool }, agent))).toMatchObject({ code: 'quota_exceeded' });
+    expect(world.cluster.mutations()).toHaveLength(before);
+    expect(await world.call('update_vm', { vmid, add_tags: ['ci'], pool: 'none' })).toMatchObject({ kind: 'done' });
+  });
+
   it('of a pool let guests into the pools below it', async () => {
     world = await openWorld();
     const inPool = (pool: string | undefined) => () =>

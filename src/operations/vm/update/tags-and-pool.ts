@@ -62,7 +62,12 @@ export async function tagsAndPoolFacet(
         : [{ effect: 'disrupt', because: 'the guest was not created through this server, and its tags or pool decide who may act on it' }],
       undo: [...(retags ? [`tags back to ${shown(now)}`] : []), ...(moves ? [`pool back to ${shown(row.pool ?? '')}`] : [])],
     }),
-    moves: { tags: changedTags, pools: moves ? Object.values(defined({ from: row.pool, to: wanted })) : [] },
+    moves: {
+      tags: changedTags,
+      pools: moves ? Object.values(defined({ from: row.pool, to: wanted })) : [],
+      from: { template: guest.template, tags: guest.tags, ...defined({ pool: row.pool }) },
+      to: { tags, ...defined({ pool: moves ? wanted : row.pool }) },
+    },
   };
 }
 
