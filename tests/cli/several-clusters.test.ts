@@ -96,6 +96,34 @@ describe('a file of two clusters', () => {
     ]);
   });
 
+  // Neither was reached before, so the records that belong to `work` are not known.
+  test.each([
+    ['approvals list', 'approvals'],
+    ['runs list', 'runs'],
+    ['approvals lease', 'leases'],
+  ])('%s says which cluster is not in it, also with --quiet', async (words, member) => {
+    const own = home();
+    const env = write({ home: entry(near), work: entry(far, { PROXMOX_HOST: '127.0.0.1:1' }) }, 'silent.json');
+    const list = (...more: string[]) => own.run([...words.split(' '), ...more], env);
+    const missing = [{ cluster: 'work', message: expect.stringContaining('127.0.0.1:1 cannot be reached') }];
+    expect((await list('-o', 'json')).json).toMatchObject({ [member]: [], missing });
+    const { stdout, stderr } = await list('-q', '-o', 'table');
+    expect(stderr).toContain('This list lacks the cluster work: 127.0.0.1:1 cannot be reached');
+    expect(stdout).not.toContain('The outcome of every run is known.');
+    own.remove();
+  });
+
+  test('refuses a list of a state that does not exist, and of clusters of which none answers', async () => {
+    const env = write({ home: entry(near), work: entry(far) }, 'state.json');
+    expect((await place.run(['approvals', 'list', '--status', 'open'], env)).code).toBe(2);
+    const own = home();
+    const dead = { PROXMOX_HOST: '127.0.0.1:1' };
+    const silent = write({ home: entry(near, dead), work: entry(far, dead) }, 'all-silent.json');
+    const ran = await own.run(['approvals', 'list', '-o', 'json'], silent);
+    expect(ran).toMatchObject({ code: 1, json: { error: { code: 'unreachable' } } });
+    own.remove();
+  });
+
   test('limits access tokens to clusters that exist', async () => {
     const env = write({ home: entry(near), work: entry(far) }, 'tokens.json');
     const add = (scope: string) => place.run(['tokens', 'add', '--name', 'ci', '--role', 'operator', '--scope', scope, '-o', 'json'], env);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import { clusterPrefix } from '../../core/settings/settings.ts';
 import { plainText } from '../../core/text/text.ts';
+import { missingClusters, namingMissing } from '../lib/missing.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
 import { type Exit, isForPeople, note, print } from '../terminal/output.ts';
@@ -11,13 +12,15 @@ const POLL_MS = 1_000;
 
 /** `approvals watch`: one line whenever an approval appears or ends; new ones ring the bell. Ends with Ctrl-C. */
 export function watch(options: GlobalOptions): Promise<Exit> {
-  return withSession(options, async ({ engine }) => {
+  return withSession(options, async (session) => {
+    const { engine } = session;
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     // The reader has closed the pipe.
     process.stdout.once('error', () => stop.abort());
     const known = new Map<string, string>();
     note('Following approvals until Ctrl-C. Decide with: proxmox-mcp approvals approve|deny ID');
+    namingMissing(await missingClusters(session));
     for (let first = true; !stop.signal.aborted; first = false) {
       const { pending, recent } = await engine.watch();
       for (const approval of [...recent.reverse(), ...pending]) {

@@ -6,6 +6,7 @@ import { setPassphrase } from '../../engine/approvals/passphrase.ts';
 import type { Session } from '../../engine/session.ts';
 import { compactText } from '../../render/compact.ts';
 import { planView, renderResult } from '../../render/result.ts';
+import { type MissingCluster, namingMissing } from '../lib/missing.ts';
 import { checkPassphrase, newPassphrase, operator } from '../lib/operator.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
@@ -16,7 +17,7 @@ import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 /** `approvals list` */
 export function list(options: GlobalOptions & { status?: string }): Promise<Exit> {
   return withSession(options, async (session) => {
-    const approvals = await visibleApprovals(session, options.status);
+    const { approvals, missing } = await visibleApprovals(session, options.status);
     const caller = operator();
     const shows = caller.isOperator ? 'all' : `only what ${caller.principal} requested`;
     if (!caller.isOperator) note(`This list shows ${shows}. In a terminal of the operator it shows all.`);
@@ -29,7 +30,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
       time(row.created_at),
       row.status === 'pending' ? time(row.expires_at) : '',
     ]);
-    await printRows({ shows, approvals }, head, rows, none(options.status, caller));
+    await printRows({ shows, approvals, ...namingMissing(missing) }, head, rows, none(options.status, caller));
     return 0;
   });
 }
@@ -45,7 +46,7 @@ export function show(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });
     if (result.kind !== 'dry_run') fail('internal', 'Showing an approval must not decide it.');
-    const row = (await visibleApprovals(session)).find(({ approval_id }) => approval_id === id);
+    const row = (await visibleApprovals(session)).approvals.find(({ approval_id }) => approval_id === id);
     const view: JsonObject = { ...row, plan: planView(result.plan) };
     printResult(view, compactText(view));
     return 0;
@@ -96,19 +97,29 @@ export async function passphrase(options: GlobalOptions): Promise<Exit> {
   return 0;
 }
 
-/** All approvals that this caller may see, cluster by cluster, newest first. A cluster that cannot be opened takes none from the others. */
-export async function visibleApprovals({ engine }: Pick<Session, 'engine'>, status?: string): Promise<JsonObject[]> {
+/**
+ * All approvals that this caller may see, cluster by cluster, newest first. A cluster that cannot be opened takes none from the others.
+ * @throws what the first cluster failed with, where all failed
+ */
+export async function visibleApprovals(
+  { engine }: Pick<Session, 'engine'>,
+  status?: string,
+): Promise<{ approvals: JsonObject[]; missing: MissingCluster[] }> {
   const { clusters } = engine;
-  const found: JsonObject[] = [];
-  if (clusters.length === 0) await eachPage(engine, { status }, (page) => found.push(...page));
+  const approvals: JsonObject[] = [];
+  const missing: MissingCluster[] = [];
+  const thrown: unknown[] = [];
+  if (clusters.length === 0) await eachPage(engine, { status }, (page) => approvals.push(...page));
   for (const cluster of clusters) {
     try {
-      await eachPage(engine, { status, cluster }, (page) => found.push(...page.map((approval) => ({ cluster, ...approval }))));
-    } catch (thrown) {
-      note(`${cluster}: ${asError(thrown).message}`);
+      await eachPage(engine, { status, cluster }, (page) => approvals.push(...page.map((approval) => ({ cluster, ...approval }))));
+    } catch (error) {
+      thrown.push(error);
+      missing.push({ cluster, message: asError(error).message });
     }
   }
-  return found;
+  if (thrown.length > 0 && thrown.length === clusters.length) throw thrown[0];
+  return { approvals, missing };
 }
 
 /** The pages before one that cannot be read count. */

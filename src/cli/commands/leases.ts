@@ -3,6 +3,7 @@ import { fail } from '../../core/errors/errors.ts';
 import { nameIn } from '../../core/settings/settings.ts';
 import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { StandingRequest } from '../../engine/types.ts';
+import { missingClusters, namingMissing } from '../lib/missing.ts';
 import { checkPassphrase, operator } from '../lib/operator.ts';
 import { type GlobalOptions, onlyCluster } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
@@ -21,8 +22,10 @@ interface AddOptions extends GlobalOptions {
 
 /** `approvals lease`: all standing approvals, open ones first. */
 export function list(options: GlobalOptions): Promise<Exit> {
-  return withSession(options, async ({ engine }) => {
+  return withSession(options, async (session) => {
+    const { engine } = session;
     const approvals = await engine.standing.list();
+    const missing = namingMissing(await missingClusters(session));
     const rows = approvals.map((l) => [
       l.id,
       l.operations.join(', '),
@@ -33,7 +36,7 @@ export function list(options: GlobalOptions): Promise<Exit> {
       l.madeBy,
     ]);
     const head = ['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'created by'];
-    await printRows({ leases: approvals }, head, rows, 'No standing approvals.');
+    await printRows({ leases: approvals, ...missing }, head, rows, 'No standing approvals.');
     return 0;
   });
 }

@@ -3,6 +3,7 @@ import { vmidsOf } from '../../core/plan/parts.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import { clusterPrefix } from '../../core/settings/settings.ts';
 import type { JsonObject } from '../../core/text/json.ts';
+import { missingClusters, namingMissing } from '../lib/missing.ts';
 import { operator } from '../lib/operator.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
@@ -11,10 +12,12 @@ import { needTerminal } from '../terminal/terminal.ts';
 
 /** `runs list`: runs whose outcome is unknown, the oldest first. */
 export function list(options: GlobalOptions): Promise<Exit> {
-  return withSession(options, async ({ engine }) => {
-    const runs = (await engine.openRuns.list()).map(rowOf);
+  return withSession(options, async (session) => {
+    const runs = (await session.engine.openRuns.list()).map(rowOf);
+    const missing = await missingClusters(session);
     const rows = runs.map((run) => [run.run_id, run.summary, run.vmids, run.principal, run.started_at]);
-    await printRows({ runs }, ['id', 'what', 'guests', 'sent for', 'began'], rows, 'The outcome of every run is known.');
+    const none = missing.length === 0 ? 'The outcome of every run is known.' : 'The outcome of every run on the other clusters is known.';
+    await printRows({ runs, ...namingMissing(missing) }, ['id', 'what', 'guests', 'sent for', 'began'], rows, none);
     return 0;
   });
 }

@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { visibleApprovals } from '../../../src/cli/commands/approvals.ts';
 import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
 import type { Engine } from '../../../src/engine/types.ts';
@@ -17,19 +17,21 @@ function engineOf(pages: Record<string, (string[] | undefined)[]>, clusters = Ob
 
 it('lists the approvals of all pages and clusters', async () => {
   const engine = engineOf({ home: [['a'], ['b']], work: [['c']] });
-  expect(await visibleApprovals({ engine })).toEqual([
+  expect((await visibleApprovals({ engine })).approvals).toEqual([
     { cluster: 'home', approval_id: 'a' },
     { cluster: 'home', approval_id: 'b' },
     { cluster: 'work', approval_id: 'c' },
   ]);
-  expect(await visibleApprovals({ engine: engineOf({ '': [['a'], ['b']] }, []) })).toEqual([{ approval_id: 'a' }, { approval_id: 'b' }]);
+  const one = engineOf({ '': [['a'], ['b']] }, []);
+  expect((await visibleApprovals({ engine: one })).approvals).toEqual([{ approval_id: 'a' }, { approval_id: 'b' }]);
 });
 
 it('lists the pages before one that cannot be read, and says what failed', async () => {
-  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  const found = await visibleApprovals({ engine: engineOf({ home: [['a'], undefined], work: [['c']] }) });
-  const notes = said.mock.calls.map(([text]) => String(text)).join('');
-  said.mockRestore();
-  expect(found.map(({ approval_id }) => approval_id)).toEqual(['a', 'c']);
-  expect(notes).toContain('home: The store is locked.');
+  const { approvals, missing } = await visibleApprovals({ engine: engineOf({ home: [['a'], undefined], work: [['c']] }) });
+  expect(approvals.map(({ approval_id }) => approval_id)).toEqual(['a', 'c']);
+  expect(missing).toEqual([{ cluster: 'home', message: 'The store is locked.' }]);
+});
+
+it('fails where no cluster could be read: an empty list would say that there is none', async () => {
+  await expect(visibleApprovals({ engine: engineOf({ home: [undefined], work: [undefined] }) })).rejects.toThrow('The store is locked.');
 });
