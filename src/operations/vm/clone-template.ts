@@ -88,6 +88,11 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
   const method = await cloneMethod(ctx, source, { ...args, pool, vmid }, growGib);
+  if (method.full && row.status === 'running' && source.config.tpmstate0 !== undefined) {
+    fail('guest_running', `${label(source)} runs. A VM with a TPM is copied while it is stopped.`, {
+      hint: `Call stop_vm {"vmid": ${source.at.vmid}}, then call again.`,
+    });
+  }
   const cloneName = args.name ?? `Copy-of-VM-${source.identity.name || source.at.vmid}`;
   const name = `${cloneName} (${vmid})`;
   const config = cloneConfig(source, args, version);

@@ -76,7 +76,9 @@ export const setResources = defineOperation({
     const small = shrinksTooFar(guest, wanted.memory);
     // Less memory interrupts a guest, now or at its next start, whatever the parameter is called. More memory never does.
     const interrupts = takenFromRunning(target, wanted) ?? small;
-    const waiting = keys.filter((key) => !isLive(target, key, wanted));
+    // A value that the guest runs with takes a pending change back.
+    const runsWith = valuesOf({ ...guest, config: guest.live });
+    const waiting = keys.filter((key) => !isLive(target, key, wanted) && wanted[key] !== runsWith[key]);
     const config: Condition = { kind: 'config', ...at, has: Object.fromEntries(keys.map((key) => [key, String(wanted[key])])) };
     return {
       ...about(target),

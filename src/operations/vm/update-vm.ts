@@ -6,7 +6,7 @@ import { type Condition, digestAfter, type Params, type PlanDraft, type Step } f
 import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
+import { ADDRESS_READS, bothReads, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
 import { appliedToo } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { demandOf, refuseTooLarge } from './lib/limits.ts';
@@ -52,7 +52,7 @@ export const updateVm = defineOperation({
   byName: { vmid: 'name' },
   output: changed.extend({ applied: z.array(z.string()).optional(), pending: z.array(z.string()).optional() }),
   reads: GUEST_READS,
-  mayRead: [...PLACE_READS, ...LIST_READS, ...ADDRESS_READS],
+  mayRead: [...PLACE_READS, ...LIST_READS, ...ADDRESS_READS, ...bothReads('snapshot/{snapname}/config')],
   sends: {
     'POST /nodes/{node}/qemu/{vmid}/config': ['description', 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/config': ['description', 'digest'],
@@ -67,7 +67,7 @@ export const updateVm = defineOperation({
     'PUT /nodes/{node}/lxc/{vmid}/config': ['hostname', 'tags', 'onboot', 'protection', 'delete', ...slotsOf('net')],
     'PUT /nodes/{node}/qemu/{vmid}/resize': ['disk', 'size', 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/resize': ['disk', 'size', 'digest'],
-    'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'digest'],
+    'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'format', 'delete', 'digest'],
     'POST /nodes/{node}/lxc/{vmid}/move_volume': ['volume', 'storage', 'delete', 'digest'],
     'PUT /nodes/{node}/qemu/{vmid}/cloudinit': [],
     'PUT /pools': ['poolid', 'vms', 'allow-move', 'delete'],

@@ -63,8 +63,9 @@ export function hotplugProblem(world: World, guest: Guest, key: string, value: s
   return guest.config[key] === undefined ? `bridge '${bridge}' does not exist` : `interface ${bridge} does not exist`;
 }
 
-const inSnapshot = (guest: Guest, volid: string): boolean =>
-  Object.values(guest.snapshots).some(({ config }) => Object.values(config).some((value) => volumeOf(value) === volid));
+/** Whether a snapshot needs the volume. CD and cloud-init drives are not counted. */
+export const inSnapshot = (guest: Guest, volid: string): boolean =>
+  Object.values(guest.snapshots).some(({ config }) => Object.values(config).some((value) => !isCdrom(value) && volumeOf(value) === volid));
 
 /**
  * Applies pending changes, at a stop and at a start: removed disks become unused, or are destroyed where that was asked for.

@@ -11,6 +11,8 @@ const guest: GuestSpec = {
     scsi2: 'local-lvm:vm-410-disk-2',
     ide0: 'local:iso/a.iso,media=cdrom',
     ide2: 'local-lvm:vm-410-cloudinit,media=cdrom',
+    virtio1: 'local-lvm:vm-410-disk-3,discard=on,iothread=1,size=4G',
+    boot: 'order=virtio1',
     unused0: 'local-lvm:vm-410-disk-9',
   },
 };
@@ -49,6 +51,13 @@ describe('a drive that holds no data of the guest', () => {
     expect(requestsOf(detached)[0]?.params).toMatchObject({ delete: 'scsi1' });
     expect(requestsOf(detached)[0]?.params).not.toHaveProperty('force');
   });
+});
+
+test('the way back of a detached disk names its new place and what it loses', async () => {
+  expect((await plan({ disk: 'virtio1', action: 'detach' })).undo).toBe(
+    'attach the unused disk again, as scsi3, without discard=on,iothread=1, then put it into boot again',
+  );
+  expect((await plan({ disk: 'scsi0', action: 'detach' })).undo).toBe('attach the unused disk again, as scsi0');
 });
 
 test('a disk without a size in the configuration is shown as of unknown size', async () => {

@@ -199,10 +199,51 @@ describe('disks', () => {
       [[{ storage: 'nas' }], 'A new disk in disks needs size_gb.'],
     ] as const)
       expect((await world.refused(world.call('update_vm', { vmid: 105, disks }))).message).toBe(message);
-    expect(
-      (await world.refused(world.call('update_vm', { vmid: 104, disks: [{ disk: 'scsi0', storage: 'local-lvm' }] }))).message,
-    ).toContain('has snapshots');
     expect(sent()).toEqual([]);
+  });
+
+  it('that a snapshot holds are neither moved nor deleted, also when detached; others of the guest are', async () => {
+    await world.done('update_vm', { vmid: 104, disks: [{ size_gb: 2 }] });
+    const refusal = async (one: object) => world.refused(world.call('update_vm', { vmid: 104, disks: [one] }));
+    const held = 'scsi0 of build1 (104) is part of the snapshots clean, before-upgrade.';
+    expect(await refusal({ disk: 'scsi0', storage: 'local-lvm' })).toMatchObject({ code: 'not_possible', message: held });
+    expect(await refusal({ disk: 'scsi0', action: 'delete' })).toMatchObject({ code: 'not_possible', message: held });
+    await world.done('update_vm', { vmid: 104, disks: [{ disk: 'scsi1', storage: 'local-lvm' }] });
+    await approved('update_vm', { vmid: 104, disks: [{ disk: 'scsi1', action: 'delete' }] });
+    await approved('update_vm', { vmid: 104, disks: [{ disk: 'scsi0', action: 'detach' }] });
+    const before = sent().length;
+    expect((await refusal({ disk: 'unused0', action: 'delete' })).message).toBe(held.replace('scsi0', 'unused0'));
+    expect(sent().length).toBe(before);
+  });
+
+  it('that move to files become qcow2 files, so that the guest can still be snapshotted', async () => {
+    const plan = await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi0', storage: 'nas' }] });
+    expect(plan.warnings).toEqual(['8 GiB are copied into a qcow2 file; the source goes when the copy is complete']);
+    await world.done('update_vm', { vmid: 105, disks: [{ disk: 'scsi0', storage: 'nas' }] });
+    expect(lastParams()).toMatchObject({ format: 'qcow2' });
+    expect(await world.done('snapshot_vm', { vmid: 105, snapshot: 'after' })).toMatchObject({ snapshot: 'after' });
+  });
+
+  it('and NICs that are added never take the place of one whose removal is pending', async () => {
+    const config = '/nodes/pve/qemu/103/config';
+    await asRoot(world.cluster, 'PUT', config, { scsi1: 'local-lvm:2', net1: 'virtio,bridge=vmbr0' });
+    await asRoot(world.cluster, 'PUT', config, { hotplug: '0' });
+    await asRoot(world.cluster, 'PUT', config, { delete: 'scsi1,net1', force: '1' });
+    const added = { vmid: 103, disks: [{ size_gb: 3, storage: 'local-lvm' }], nics: [{}] };
+    expect(await planOf(world, 'update_vm', added)).toMatchObject({
+      changes: [{ keys: ['net2'] }, { keys: ['scsi2'] }],
+    });
+  });
+
+  it('the state of a TPM is moved and copied only while its VM is stopped', async () => {
+    await asRoot(world.cluster, 'PUT', '/nodes/pve/qemu/105/config', { tpmstate0: 'local-lvm:1,version=v2.0' });
+    const move = { vmid: 105, disks: [{ disk: 'tpmstate0', storage: 'nas' }] };
+    const copy = { source_vmid: 105, name: 'twin', storage: 'local-lvm' };
+    await planOf(world, 'update_vm', move);
+    await planOf(world, 'clone_template', copy);
+    await world.done('start_vm', { vmid: 105 });
+    expect(await world.refused(world.call('update_vm', move))).toMatchObject({ code: 'guest_running' });
+    expect(await world.refused(world.call('clone_template', copy))).toMatchObject({ code: 'guest_running' });
   });
 });
 

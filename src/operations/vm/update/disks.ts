@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined, present } from '../../../core/defined.ts';
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -11,8 +11,9 @@ import { refuseTwice } from '../lib/match.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
 import { type Bus, freeSlot } from '../lib/slots.ts';
 import { label, type Target } from '../lib/target.ts';
-import { withSize } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
+import { attached, removed } from './detach.ts';
+import { type Entry, heldBySnapshots, refuseHeld } from './entry.ts';
 import { type Facet, facet, joined } from './facet.ts';
 
 /** How long (s) the copy of a disk may take before a run calls its outcome unknown. */
@@ -35,16 +36,6 @@ export const disk = z.strictObject({
 });
 type Args = z.output<typeof disk>;
 
-/** One entry of a call. */
-interface Entry {
-  ctx: OperationContext;
-  target: Target;
-  /** Options of the guest, with the slots that earlier entries take. */
-  taken: Set<string>;
-  /** Makes the ids of steps unique. */
-  suffix: string;
-}
-
 /**
  * Disks that are added, grown, moved, detached, attached or deleted.
  * @param isProtected as the guest is when the request for its options has been sent
@@ -59,10 +50,14 @@ export async function disksFacet(ctx: OperationContext, target: Target, disks: r
       hint: 'Ask the user. With "protection": false in the same call the guest loses its protection first.',
     });
   }
-  const taken = new Set(Object.keys(target.guest.config));
+  const { guest, snapshots } = target;
+  // A place with a pending removal is not free: what is put there would undo the removal.
+  const taken = new Set(Object.keys({ ...guest.live, ...guest.config }));
+  const asksHeld = disks.some(({ disk, storage, action }) => !isBus(disk ?? 'scsi') && (storage !== undefined || action === 'delete'));
+  const held = await heldBySnapshots(ctx.api, guest.at, asksHeld ? snapshots.names : []);
   const facets: Facet[] = [];
   for (const [index, one] of disks.entries()) {
-    facets.push(await diskFacet({ ctx, target, taken, suffix: index === 0 ? '' : String(index + 1) }, one));
+    facets.push(await diskFacet({ ctx, target, taken, held, suffix: index === 0 ? '' : String(index + 1) }, one));
   }
   return joined(facets);
 }
@@ -169,13 +164,16 @@ async function growth({ ctx, target: { guest }, suffix }: Entry, found: Disk, gi
 }
 
 /** POST …/move_disk or …/move_volume; the source goes when the copy is complete. */
-async function move({ ctx, target, suffix }: Entry, { slot, storage: from, sizeGib = 0 }: Disk, to: string): Promise<Facet> {
-  const { guest, snapshots, running } = target;
+async function move(entry: Entry, disk: Disk, to: string): Promise<Facet> {
+  const { ctx, target, suffix } = entry;
+  const { slot, storage: from, sizeGib = 0 } = disk;
+  const { guest, running } = target;
   const { at } = guest;
   if (from === to) return facet();
-  if (snapshots.names.length > 0) {
-    fail('not_possible', `${label(guest)} has snapshots, and Proxmox moves no disk that is part of one.`, {
-      hint: 'Delete the snapshots first.',
+  refuseHeld(entry, label(guest), disk, 'Proxmox moves it once these snapshots are deleted.');
+  if (slot === 'tpmstate0' && running) {
+    fail('guest_running', `${label(guest)} runs. The state of a TPM is moved while its VM is stopped.`, {
+      hint: `Call stop_vm {"vmid": ${at.vmid}}.`,
     });
   }
   if (at.type === 'lxc' && running) {
@@ -186,6 +184,8 @@ async function move({ ctx, target, suffix }: Entry, { slot, storage: from, sizeG
   const storages = await listStorages(ctx.api, at.node);
   const { storage } = chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib });
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: 0, storage: to };
+  // Proxmox would keep the format of the source: a raw file, which cannot be snapshotted.
+  const format = at.type === 'qemu' && isFileStorage(storage.type) ? { format: 'qcow2' } : {};
   const names =
     at.type === 'qemu' ? { path: '/move_disk', key: 'disk', task: 'qmmove' } : { path: '/move_volume', key: 'volume', task: 'move_volume' };
   return facet({
@@ -194,79 +194,15 @@ async function move({ ctx, target, suffix }: Entry, { slot, storage: from, sizeG
       (digest) =>
         guestRequest(at, {
           ...{ id: `move${suffix}`, path: names.path, task: names.task, seconds: MOVE_SECONDS, proof: there },
-          params: { [names.key]: slot, storage: to, delete: true, ...defined({ digest }) },
+          params: { [names.key]: slot, storage: to, ...format, delete: true, ...defined({ digest }) },
           purpose: `move ${slot} of ${label(guest)} to ${to}`,
         }),
     ],
     expected: [there],
     before: { [slot]: from },
     after: { [slot]: to },
-    warnings: [`${sizeGib} GiB are copied; the source goes when the copy is complete`],
+    warnings: [`${sizeGib} GiB are copied${'format' in format ? ' into a qcow2 file' : ''}; the source goes when the copy is complete`],
     undo: [`move ${slot} back to ${from}`],
     space: { [placeOn(at.node, storage)]: sizeGib },
-  });
-}
-
-function attached({ target: { guest }, taken, suffix }: Entry, found: Disk): Facet {
-  const { at } = guest;
-  const { slot, media, storage, volid } = found;
-  const of = label(guest);
-  const text = withSize(found);
-  if (media !== 'unused') fail('not_possible', `${slot} of ${of} is attached already.`, { hint: 'Only unused disks can be attached.' });
-  if (at.type === 'lxc') fail('not_possible', `${of} is a container. A mount point needs a path.`, { hint: 'Ask the operator.' });
-  const free = freeSlot('scsi', taken);
-  taken.add(free);
-  const purpose = `attach ${text} to ${of}`;
-  const there: Condition = { kind: 'disk', ...at, disk: free, atLeastGib: 0, storage };
-  return facet({
-    changes: [{ keys: [free], text: `attach ${text} as ${free}` }],
-    steps: [(digest) => configRequest(at, { id: `attach${suffix}`, params: { [free]: volid }, digest, purpose, proof: there })],
-    ...{ expected: [there], before: { [slot]: text }, after: { [free]: text }, undo: [`detach ${free}`] },
-  });
-}
-
-function removed({ target, suffix }: Entry, found: Disk, action: 'detach' | 'delete'): Facet {
-  const { guest, running, snapshots } = target;
-  const { at } = guest;
-  const { slot } = found;
-  const of = label(guest);
-  const text = withSize(found);
-  const isUnused = found.media === 'unused';
-  if (running && bootDisk(guest.config, guest.disks)?.slot === slot) {
-    fail('guest_running', `${of} runs from ${slot}. Stop it first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
-  }
-  // Proxmox keeps no cloud-init drive: it is made again from the values in the configuration.
-  const isMade = found.media === 'cloudinit';
-  const destroys = action === 'delete' || isMade;
-  if (at.type === 'lxc' && destroys && !isUnused) {
-    fail('not_possible', `${slot} of ${of} is a mount point of a container, which is detached before it is deleted.`, {
-      hint: 'Detach it, then delete the unused volume.',
-    });
-  }
-  if (destroys && !isUnused && snapshots.names.length > 0) {
-    fail('not_possible', `${slot} of ${of} is part of snapshots.`, { hint: 'Detach it, or delete the snapshots first.' });
-  }
-  if (isUnused && !destroys) fail('not_possible', `${slot} of ${of} is detached already.`, { hint: 'Use attach or delete.' });
-  const isOwn = found.owner !== undefined;
-  const undoOf = (): string => {
-    if (isMade) return 'the operator adds a cloud-init drive';
-    if (destroys) return `impossible: ${text} is destroyed`;
-    return isOwn ? 'attach the unused disk again' : `the operator adds ${text} again`;
-  };
-  const params = { delete: slot, ...(destroys && !isUnused ? { force: true } : {}) };
-  const purpose = `${action} ${slot} (${text}) of ${of}`;
-  const gone: Condition = { kind: 'config', ...at, has: { [slot]: null } };
-  return facet({
-    changes: [{ keys: [slot], text: `${action} ${slot} (${text})` }],
-    steps: [(digest) => configRequest(at, { id: `${action}${suffix}`, params, digest, purpose, proof: gone })],
-    expected: [gone],
-    before: { [slot]: text },
-    after: { [slot]: destroys ? 'destroyed' : 'detached' },
-    warnings: present(
-      !destroys && (isOwn ? 'the detached disk keeps its data and still takes space' : `${plainText(found.volid, 120)} stays as it is`),
-      isMade && 'without its cloud-init drive the guest gets no more values of cloud-init',
-    ),
-    raises: [{ effect: 'destroy', because: destroys ? `${text} is destroyed` : `${slot} is taken from the guest` }],
-    undo: [undoOf()],
   });
 }

@@ -15,14 +15,14 @@ import { type Facet, facet } from './facet.ts';
 
 /** The ISO in the CD drive; `none` takes it out. */
 export async function isoFacet(ctx: OperationContext, { guest }: Target, wanted: string): Promise<Facet> {
-  const { at, config } = guest;
+  const { at, config, live } = guest;
   if (at.type === 'lxc') fail('not_possible', `${label(guest)} is a container and has no CD drive.`, { hint: 'Leave iso out.' });
   const drive = Object.keys(config).find(
     (key) => /^(?:ide|sata|scsi)\d+$/.test(key) && /media=cdrom/.test(config[key] ?? '') && !/cloudinit/.test(config[key] ?? ''),
   );
   const slot =
     drive ??
-    ['ide2', 'ide0', 'ide3', 'sata5'].find((key) => config[key] === undefined) ??
+    ['ide2', 'ide0', 'ide3', 'sata5'].find((key) => config[key] === undefined && live[key] === undefined) ??
     fail('not_possible', `${label(guest)} has no CD drive and no free place for one.`, { hint: 'Detach another drive first.' });
   const was = (config[slot] ?? 'none').split(',')[0] ?? 'none';
   if (isSameMedium(wanted, was)) return facet();

@@ -34,7 +34,8 @@ export async function nicsFacet(ctx: OperationContext, target: Target, nics: rea
     'NIC',
     nics.flatMap((one) => one.nic ?? []),
   );
-  const taken = new Set(Object.keys(target.guest.config));
+  // A place with a pending removal is not free: what is put there would undo the removal.
+  const taken = new Set(Object.keys({ ...target.guest.live, ...target.guest.config }));
   const facets: Facet[] = [];
   for (const one of nics) facets.push(await nicFacet(ctx, target, one, taken));
   const all = joined(facets);

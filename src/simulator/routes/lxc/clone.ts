@@ -15,6 +15,7 @@ import {
 } from '../../context.ts';
 import { invalid, refuse } from '../../errors.ts';
 import { CT_VOLUME_KEY, digestOf, freeKey, mountKeys, volumeOf } from '../../guest/config.ts';
+import { inSnapshot } from '../../guest/hotplug.ts';
 import { allocate, findStorage, findVolume, freeByName, freeVolume, isFileBased, saveVolume, usableStorage } from '../../guest/volumes.ts';
 import type { Config, Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
@@ -147,9 +148,8 @@ function checkMove(context: Context, guest: Guest, key: string): void {
   const digest = text(context, 'digest');
   if (digest !== undefined && digest !== digestOf(guest))
     refuse('detected modified configuration - file changed by other user? Try again.');
-  if (guest.config[key] === undefined) refuse(`volume '${key}' for container '${guest.vmid}' does not exist`);
-  if (Object.keys(guest.snapshots).length > 0 && flag(context, 'delete'))
-    refuse("you can't move a volume with snapshots and delete the source");
+  const value = guest.config[key] ?? refuse(`volume '${key}' for container '${guest.vmid}' does not exist`);
+  if (inSnapshot(guest, volumeOf(value)) && flag(context, 'delete')) refuse("you can't move a volume with snapshots and delete the source");
 }
 
 function finishMove(run: Run): void {

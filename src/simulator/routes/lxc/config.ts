@@ -18,6 +18,7 @@ import { parameterOf } from '../../contract.ts';
 import { invalid, refuse } from '../../errors.ts';
 import { splitList } from '../../formats.ts';
 import { CT_VOLUME_KEY, digestOf, freeKey, normalTags, parseSize, printSize, volumeOf } from '../../guest/config.ts';
+import { inSnapshot } from '../../guest/hotplug.ts';
 import { findVolume, freeByName, ownerOf, saveVolume, storageOf } from '../../guest/volumes.ts';
 import type { Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
@@ -102,7 +103,8 @@ function removeOption(context: Context, guest: Guest, key: string): void {
   if (CT_VOLUME_KEY.test(key) && guest.config.protection === '1')
     refuse(`can't remove CT ${guest.vmid} drive '${key}' - protection mode enabled`);
   if (/^unused\d+$/.test(key)) {
-    freeByName(context.world, guest.node, value);
+    // The entry goes, and a snapshot keeps its volume.
+    if (!inSnapshot(guest, value)) freeByName(context.world, guest.node, value);
     delete guest.config[key];
   } else if (guest.running && !LIVE.test(key)) guest.pendingDelete[key] = '1';
   else {

@@ -70,6 +70,8 @@ function clone(context: Context): string {
   const config = sourceConfig(guest, snapname);
   const full = text(context, 'full') === undefined ? guest.config.template !== '1' : text(context, 'full') === '1';
   if (storage !== undefined && !full) refuse("parameter 'storage' not allowed for linked clones");
+  if (full && guest.running && snapname === undefined && config.tpmstate0 !== undefined)
+    refuse('cannot clone TPM state while VM is running');
   const volumes = volumesToCopy(world, guest, config);
   for (const [key, volume] of volumes) {
     demand(world, who, `/storage/${storage ?? volume.storage}`, ['Datastore.AllocateSpace']);

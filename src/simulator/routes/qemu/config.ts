@@ -31,7 +31,7 @@ import {
   storeNet,
   type Workshop,
 } from '../../guest/drives.ts';
-import { bootOrder, hotplugProblem, isLive, release } from '../../guest/hotplug.ts';
+import { bootOrder, hotplugProblem, inSnapshot, isLive, release } from '../../guest/hotplug.ts';
 import { findVolume, freeByName, freeVolume, ownerOf, storageOf } from '../../guest/volumes.ts';
 import type { Config, Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
@@ -162,13 +162,16 @@ function remove(world: World, guest: Guest, key: string, force: boolean, problem
   if (value === undefined) return;
   if (/^unused\d+$/.test(key)) {
     if (guest.config.protection === '1') refuse(`can't remove unused disk '${key}' - protection mode enabled`);
+    if (inSnapshot(guest, value)) refuse(`unable to delete '${value}' - volume is still in use (snapshot?)`);
     freeByName(world, guest.node, value);
     delete guest.config[key];
     return;
   }
   if (DRIVE_KEY.test(key) && guest.config.protection === '1') refuse(`can't remove drive '${key}' - protection mode enabled`);
   leaveBootOrder(guest, key);
-  if (!takesEffect(world, guest, key, undefined, problems)) {
+  const isHeld = DRIVE_KEY.test(key) && force && inSnapshot(guest, volumeOf(value));
+  if (isHeld) problems[key] = `unable to delete '${volumeOf(value)}' - volume is still in use (snapshot?)`;
+  if (isHeld || !takesEffect(world, guest, key, undefined, problems)) {
     guest.pendingDelete[key] = force ? '2' : '1';
     return;
   }

@@ -3,6 +3,7 @@ import { type Context, edit, flag, guestOf, missingConfig, needed, type Routes, 
 import { invalid, refuse } from '../../errors.ts';
 import { digestOf, driveKeys, freeKey, isCdrom, parseSize, printSize, volumeOf } from '../../guest/config.ts';
 import { copyVolume } from '../../guest/drives.ts';
+import { inSnapshot } from '../../guest/hotplug.ts';
 import { allocate, findStorage, findVolume, freeByName, freeVolume, isFileBased, saveVolume, storageOf } from '../../guest/volumes.ts';
 import type { Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
@@ -112,8 +113,7 @@ function moveDisk(context: Context): string {
   const volume = findVolume(world, guest.node, volumeOf(value)) ?? refuse(`volume '${volumeOf(value)}' does not exist`);
   const format = text(context, 'format') ?? volume.format;
   if (volume.storage === name && volume.format === format) refuse("you can't move to the same storage with same format");
-  if (Object.keys(guest.snapshots).length > 0 && flag(context, 'delete'))
-    refuse("you can't move a disk with snapshots and delete the source");
+  if (inSnapshot(guest, volume.volid) && flag(context, 'delete')) refuse("you can't move a disk with snapshots and delete the source");
   if (!storage.content.includes('images')) refuse(`storage '${name}' does not support content-type 'images'`);
   const args = { disk, storage: name, format, delete: flag(context, 'delete'), made: [] };
   return task(context, { type: 'qmmove', id: String(guest.vmid), kind: 'move-disk', args, locks: [guest.vmid] });
@@ -129,6 +129,7 @@ function finishMove(run: Run): void {
   const guest = edit(target(run));
   const value = guest.config[disk] ?? refuse(`disk '${disk}' does not exist`);
   const source = findVolume(run.world, guest.node, volumeOf(value)) ?? refuse(`volume '${volumeOf(value)}' does not exist`);
+  if (disk === 'tpmstate0' && guest.running) refuse('storage migration failed: cannot move TPM state while VM is running');
   run.log(`copying volume '${source.volid}' from current storage '${source.storage}' to target storage '${name}'`);
   run.log(`create full clone of drive ${disk} (${source.volid})`);
   const copy = copyVolume(workshop(run, guest.vmid), source, {
