@@ -55,7 +55,11 @@ export const convertToTemplate = defineOperation({
       warnings: ['lost: it never starts again and its disks become read-only; work goes on with clones of it'],
       before: { template: false },
       after: { template: true },
-      undo: `impossible: a full clone of it is a guest again, clone_template {"source_vmid": ${at.vmid}, "full_clone": true}`,
+      undo: `impossible: a full clone of it is a guest again, ${
+        at.type === 'qemu'
+          ? `clone_template {"source_vmid": ${at.vmid}, "full_clone": true}`
+          : `which the operator makes with pct clone ${at.vmid} NEWID --full on ${at.node}`
+      }`,
     };
   },
   async report(api, run) {

@@ -23,6 +23,12 @@ it('names the losses, asks for approval, and makes a template that can be cloned
   expect(await world.done('clone_template', { source_vmid: 105, name: 'copy' })).toMatchObject({ created: true });
 });
 
+it('offers no call that a container does not take: clone_template clones VMs alone', async () => {
+  expect(await planOf(world, 'convert_to_template', { vmid: 201 })).toMatchObject({
+    undo: 'impossible: a full clone of it is a guest again, which the operator makes with pct clone 201 NEWID --full on pve2',
+  });
+});
+
 it.each([
   [{ vmid: 101 }, 'guest_running', 'web2 (101) runs. It must be stopped first.'],
   [{ vmid: 104 }, 'not_possible', 'build1 (104) has snapshots (2), and a template has none.'],
