@@ -12,14 +12,13 @@ import { plainText } from '../../core/text/text.ts';
 import { readBackups } from '../../proxmox/backups.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { parseProperties } from '../../proxmox/guest/property-strings.ts';
-import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { BACKUP_READS, GUEST_READS } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { about, label, readTarget, refuseLocked, type Target } from '../vm/lib/target.ts';
-import { backupSteps, takingBackups } from './lib/backup-steps.ts';
+import { backupSteps, backupStorage } from './lib/backup-steps.ts';
 import { leftOut } from './lib/inside.ts';
 
 const input = z.strictObject({
@@ -61,7 +60,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise
   const { at } = guest;
   const of = label(guest);
   refuseLocked(target);
-  const { storage, choices } = await chooseStorage(ctx.api, at.node, args.storage);
+  const { storage, choices } = await backupStorage(ctx.api, at.node, args.storage);
   if (!args.protected) await refuseAtLimit(ctx.api, target, storage);
   if (args.mode === 'stop' && running && target.status.ha !== undefined) {
     fail('not_possible', `${of} is managed by HA, and Proxmox does not back it up with mode stop.`, { hint: 'Use mode snapshot.' });
@@ -88,23 +87,6 @@ function warningsOf({ guest, running }: Target): string[] {
     guest.disks.some((d) => d.media === 'bind') && 'bind mounts are not in it',
     !running && guest.at.type === 'qemu' && 'Proxmox shows the stopped VM as running while it is backed up',
   );
-}
-
-/** @throws storage_unavailable; ambiguous with the candidates */
-async function chooseStorage(
-  api: ProxmoxReader,
-  node: string,
-  wanted: string | undefined,
-): Promise<{ storage: string; choices: string[] }> {
-  if (wanted !== undefined) return { storage: wanted, choices: [] };
-  const candidates = takingBackups(await listStorages(api, node));
-  const [only, ...more] = candidates;
-  if (only === undefined) fail('storage_unavailable', `No visible storage on ${node} takes backups.`);
-  if (more.length > 0) {
-    const hint = `Choose one of: ${candidates.join(', ')}.`;
-    fail('ambiguous', `More than one storage on ${node} takes backups.`, { hint, details: { candidates } });
-  }
-  return { storage: only, choices: [`storage: ${only} (the only one that takes backups)`] };
 }
 
 /** With remove=0 vzdump fails where the storage keeps so many backups already (`GET /nodes/{node}/vzdump/defaults`). @throws not_possible */

@@ -6,19 +6,22 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { gibOf, rounded } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
-import { listVolumes, placeOn, storageOf, type Volume } from '../../proxmox/storage.ts';
+import { listStorages, listVolumes, placeOn, storageOf, type Volume } from '../../proxmox/storage.ts';
 import { tasksOf } from '../../proxmox/task-list.ts';
 import { defineOperation } from '../define.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
 import { nodeName, storageName } from '../vm/lib/schemas.ts';
 import { chooseNode } from '../vm/provision/choose/node.ts';
 import { refuseFull } from '../vm/provision/choose/storage.ts';
-import { chooseMediaStorage } from './lib/choose-media-storage.ts';
 import { type Checksum, checksumOf, fileNameFor, KINDS } from './lib/media-file.ts';
 import { checkedUrl, remoteSize } from './lib/media-url.ts';
+import { oneStorage } from './lib/one-storage.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const DOWNLOAD_SECONDS = 6 * 3600;
+
+/** An ESXi server is listed as a source of imports, and takes no file. */
+const TAKES_NO_FILE = ['esxi'];
 
 const input = z.strictObject({
   url: z.string().max(2000),
@@ -53,7 +56,12 @@ export const downloadMedia = defineOperation({
     const file = fileNameFor(args.content, url, args.filename);
     const { node: row, choices: nodeChoices } = await chooseNode(ctx, args.node);
     const { node } = row;
-    const { storage, choices } = await chooseMediaStorage(ctx.api, node, args.content, args.storage);
+    const { storage, choices } = await oneStorage(ctx.api, {
+      ...{ node, storages: await listStorages(ctx.api, node), named: args.storage, takes: args.content },
+      fits: ({ content, type }) => content.includes(args.content) && !TAKES_NO_FILE.includes(type),
+      freeOf: ({ freeGib }) => Math.floor(freeGib),
+      remedy: `Ask the operator to add ${args.content} to the content of a storage that keeps files.`,
+    });
     const volid = `${storage.storage}:${args.content}/${file.name}`;
     const bytes = await remoteSize(ctx.api, node, url);
     const known = (await listVolumes(ctx.api, node, storage.storage, { content: args.content })).find((one) => one.volid === volid);

@@ -8,7 +8,7 @@ import { encodeSshKeys } from '../../proxmox/guest/ssh-keys.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { secret } from '../secret.ts';
-import { ADDRESS_READS, GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { ADDRESS_READS, GUEST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { containerAddress } from './lib/container-address.ts';
 import { createRequest, startSteps } from './lib/guest-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
@@ -31,7 +31,7 @@ import { addressesInUse, addressWarnings, staticIn } from './lib/static-addresse
 import { sortedTags } from './lib/tags.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
-import { chooseStorage, refuseUnseenStorage } from './provision/choose/storage.ts';
+import { chooseStorage } from './provision/choose/storage.ts';
 import { findTemplate } from './provision/create/container-template.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
@@ -75,7 +75,7 @@ export const createContainer = defineOperation({
   input,
   output: made,
   reads: [...GUEST_READS, ...PLACE_READS],
-  mayRead: ADDRESS_READS,
+  mayRead: [...NODE_READS, ...ADDRESS_READS, 'GET /pools'],
   sends: {
     'POST /nodes/{node}/lxc': [
       ...['vmid', 'hostname', 'ostemplate', 'cores', 'memory', 'swap', 'rootfs', 'net0', 'unprivileged=1', 'features', 'pool'],
@@ -112,8 +112,7 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
   };
   const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
-  await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
-  const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
+  const place = await chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
   const template = await findTemplate({ api: ctx.api, node: node.node, storages }, args.template);
   const label = `${args.name} (${vmid})`;
   const net0 = netText(address, bridge.bridge, args.vlan);

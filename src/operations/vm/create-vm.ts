@@ -14,7 +14,7 @@ import { addressWait, copyingTo } from './provision/address-wait.ts';
 import { bootSourcesAtHand } from './provision/choose/at-hand.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
-import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose/storage.ts';
+import { chooseStorage, thinWarning } from './provision/choose/storage.ts';
 import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
 import { findMedium } from './provision/create/media.ts';
@@ -90,8 +90,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly 
   const memoryMib = args.memory ?? DEFAULTS.memoryMib;
   const demand = own.demand({ cpu: cpu.cores * cpu.sockets, memoryMib, diskGib });
   await refuseTooLarge(ctx, demand, node);
-  await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
-  const { storage, choices: storageChoices } = chooseStorage(ctx, {
+  const { storage, choices: storageChoices } = await chooseStorage(ctx, {
     node: node.node,
     storages,
     wanted: args.storage,

@@ -9,7 +9,7 @@ import { type Backups, noBackupText } from '../../proxmox/backups.ts';
 import { isAnother, isFree } from '../../proxmox/guest/guests.ts';
 import { storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
-import { backupSteps } from '../backup/lib/backup-steps.ts';
+import { backupSteps, backupStorage } from '../backup/lib/backup-steps.ts';
 import { leftOut } from '../backup/lib/inside.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, ofBoth, VOLUME_READS } from './lib/api.ts';
@@ -66,7 +66,9 @@ export const deleteVm = defineOperation({
         hint: 'Delete with purge, which also removes it there.',
       });
     }
-    const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, { storage: args.backup_storage });
+    const { backup_storage: storage } = args;
+    const place = storage === undefined ? undefined : await backupStorage(ctx.api, at.node, storage);
+    const backup = place ? await backupSteps(ctx.api, target, place) : [];
     const gone: Condition = { kind: 'guest', ...at, is: 'absent', key: identity.key };
     // Proxmox then destroys every volume with this VMID on any storage, so it is sent only where all of them were seen.
     const extra = args.purge && !volumes.partly ? volumes.extra : [];
@@ -76,7 +78,7 @@ export const deleteVm = defineOperation({
     const contents = present(counted(doomed.length, 'volume'), snapshots.length > 0 && counted(snapshots.length, 'snapshot')).join(' and ');
     return {
       ...about(target),
-      summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
+      summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${storage}` : ''}`,
       // The approval covers all that goes with the guest: another volume or snapshot makes it stale.
       target: { ...identity, disks: [...new Set([...identity.disks, ...doomed.map((v) => v.volid)])].sort(), snapshots },
       steps: [
@@ -108,9 +110,7 @@ export const deleteVm = defineOperation({
       ),
       before: { status: 'stopped', volumes: doomed.map((v) => v.volid), ...(untouched.length > 0 ? { untouched } : {}) },
       undo:
-        backup.length > 0
-          ? `impossible; the operator can restore the backup on ${args.backup_storage}`
-          : `impossible: ${contents} cannot be restored`,
+        backup.length > 0 ? `impossible; the operator can restore the backup on ${storage}` : `impossible: ${contents} cannot be restored`,
       facts: {
         ...factsOf(target),
         ...lastBackup(volumes.backups),

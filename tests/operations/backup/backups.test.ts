@@ -76,7 +76,10 @@ describe('backup_vm', () => {
 
   it('asks for a storage where several take backups', async () => {
     const error = await world.refused(world.call('backup_vm', { vmid: 104 }));
-    expect(error).toMatchObject({ code: 'ambiguous', details: { candidates: ['local', 'nas', 'pbs'] } });
+    expect(error).toMatchObject({
+      code: 'ambiguous',
+      details: { candidates: ['local (90 GiB free)', 'nas (1707 GiB free)', 'pbs (3186 GiB free)'] },
+    });
   });
 });
 

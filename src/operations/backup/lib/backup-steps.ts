@@ -5,9 +5,9 @@ import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { requirePrivileges } from '../../../proxmox/access/privileges.ts';
 import { backupRights } from '../../../proxmox/access/visibility.ts';
 import { path } from '../../../proxmox/guest/encode.ts';
-import { listStorages, type StorageRow } from '../../../proxmox/storage.ts';
+import { listStorages } from '../../../proxmox/storage.ts';
+import { oneStorage } from '../../storage/lib/one-storage.ts';
 import { hibernated, label, type Target } from '../../vm/lib/target.ts';
-import { refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const BACKUP_SECONDS = 24 * 3600;
@@ -21,9 +21,15 @@ interface BackupRequest {
   notes?: string | undefined;
 }
 
-/** The names of the storages to which a backup can go. */
-export function takingBackups(storages: readonly StorageRow[]): string[] {
-  return storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
+/** The name of the storage to which a backup goes: the one that the caller names, or the only one. */
+export async function backupStorage(api: ProxmoxReader, node: string, named: string | undefined) {
+  const { storage, choices } = await oneStorage(api, {
+    ...{ node, storages: await listStorages(api, node), named, takes: 'backups' },
+    fits: ({ content }) => content.includes('backup'),
+    freeOf: ({ freeGib }) => Math.floor(freeGib),
+    remedy: 'Ask the operator to add backups to the content of a storage.',
+  });
+  return { storage: storage.storage, choices };
 }
 
 /** A backup that prunes no older one, and the proof that its volume is there. */
@@ -36,15 +42,6 @@ export async function backupSteps(
   if (hibernated(target.guest)) {
     fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox cannot back up a hibernated guest.`, {
       hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or continue without a backup.`,
-    });
-  }
-  const storages = await listStorages(api, at.node);
-  await refuseUnseenStorage(api, storages, storage);
-  const places = takingBackups(storages);
-  if (!places.includes(storage)) {
-    fail('storage_unavailable', `Storage ${storage} on ${at.node} is missing, offline or does not take backups.`, {
-      hint: places.length > 0 ? `Choose one of: ${places.join(', ')}.` : 'No visible storage takes backups.',
-      details: { candidates: places },
     });
   }
   // Proxmox would accept the request, and its task would fail after a human has approved it.

@@ -8,7 +8,7 @@ import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listStorages, placeOn, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { createRequest, taskType } from '../../vm/lib/guest-request.ts';
-import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
+import { chooseStorage } from '../../vm/provision/choose/storage.ts';
 import { spaceFor } from '../../vm/provision/clone/space.ts';
 import type { Inside } from './inside.ts';
 
@@ -100,9 +100,8 @@ export async function placeFor(
     return { params, space, choices: own.length > 0 ? [`storage: ${own.join(', ')} (as in the backup)`] : [] };
   }
   const named = storage ?? ctx.defaults.storage;
-  await refuseUnseenStorage(ctx.api, storages, named);
   const needGib = more(named ?? '', inside.sizes.diskGib);
-  const chosen = chooseStorage(ctx, { node, storages, wanted: storage, needGib, content: CONTENT[type] });
+  const chosen = await chooseStorage(ctx, { node, storages, wanted: storage, needGib, content: CONTENT[type] });
   return {
     params: { storage: chosen.storage.storage },
     space: { [placeOn(node, chosen.storage)]: needGib },

@@ -4,8 +4,8 @@ import { listReplications, type Replication } from '../../../proxmox/guest/migra
 import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
 import { listStorages, listVolumes, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
+import { requireSight } from '../../storage/lib/one-storage.ts';
 import { onlineNode } from '../provision/choose/node.ts';
-import { refuseUnseenStorage } from '../provision/choose/storage.ts';
 import { type Mover, readMover } from './mover.ts';
 import { type Place, readPlace } from './places.ts';
 
@@ -43,10 +43,8 @@ export async function survey({ api }: OperationContext, vmids: readonly number[]
   const names = [...new Set(movers.map(({ target }) => target.guest.at.node))];
   const candidates = wanted.target_node === undefined ? nodes.filter((one) => one.online) : [onlineNode(nodes, wanted.target_node)];
   const goals = await Promise.all(candidates.map(({ node }) => placeOf(node)));
-  if (wanted.storage !== undefined) {
-    const seen = goals.flatMap(({ storages }) => storages);
-    await refuseUnseenStorage(api, seen, wanted.storage);
-  }
+  const isSeen = goals.some(({ storages }) => storages.some(({ storage }) => storage === wanted.storage));
+  if (wanted.storage !== undefined && !isSeen) await requireSight(api, `Seeing and using storage ${wanted.storage}`, [wanted.storage]);
   const homes = new Map(await Promise.all(names.map(async (name) => [name, await placeOf(name)] as const)));
   const bases = movers.filter(({ target, copied }) => target.guest.template && copied.length > 0);
   const used = await Promise.all(bases.map((mover) => usedOf(api, mover)));

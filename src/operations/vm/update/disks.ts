@@ -120,7 +120,7 @@ async function added(
   const storages = await listStorages(ctx.api, at.node);
   const boot = bootDisk(guest.config, guest.disks);
   const own = boot === undefined || boot.storage === '' ? {} : { own: { storage: boot.storage, of: 'its boot disk' } };
-  const { storage, choices } = chooseStorage(ctx, { node: at.node, storages, wanted, needGib: gib, ...own });
+  const { storage, choices } = await chooseStorage(ctx, { node: at.node, storages, wanted, needGib: gib, ...own });
   const slot = freeSlot(bus, taken);
   taken.add(slot);
   const params = { [slot]: `${storage.storage}:${gib}${isFileStorage(storage.type) ? ',format=qcow2' : ''}` };
@@ -182,7 +182,7 @@ async function move(entry: Entry, disk: Disk, to: string): Promise<Facet> {
     });
   }
   const storages = await listStorages(ctx.api, at.node);
-  const { storage } = chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib });
+  const { storage } = await chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib });
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: 0, storage: to };
   // Proxmox would keep the format of the source: a raw file, which cannot be snapshotted.
   const format = at.type === 'qemu' && isFileStorage(storage.type) ? { format: 'qcow2' } : {};

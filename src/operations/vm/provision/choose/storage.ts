@@ -1,8 +1,7 @@
 import { fail } from '../../../../core/errors/errors.ts';
-import type { ProxmoxReader } from '../../../../core/proxmox.ts';
-import { requirePrivileges } from '../../../../proxmox/access/privileges.ts';
 import { isThin, listVolumes, placeOn, type StorageRow } from '../../../../proxmox/storage.ts';
 import type { OperationContext } from '../../../define.ts';
+import { oneStorage } from '../../../storage/lib/one-storage.ts';
 
 interface StorageRequest {
   node: string;
@@ -17,63 +16,22 @@ interface StorageRequest {
 }
 
 /**
- * The storage for disks: the caller's, PROXMOX_STORAGE, that of the template or image, or the only one that takes them. It never guesses
- * among several.
- * @throws ambiguous, storage_unavailable (missing, offline, wrong content, too little space); both list the candidates
+ * The storage for disks: the caller's, PROXMOX_STORAGE, that of the template or image, or the only one that takes them.
+ * @throws ambiguous, storage_unavailable (also for too little space), permission_denied where it may be hidden
  */
-export function chooseStorage(
-  ctx: Pick<OperationContext, 'defaults' | 'reservedGib'>,
-  request: StorageRequest,
-): { storage: StorageRow; choices: string[] } {
-  const { node, storages, needGib, content = 'images' } = request;
-  const eligible = storages.filter((s) => s.usable && s.content.includes(content));
-  const disks = content === 'images' ? 'disk images' : 'disks of containers';
-  const candidates = eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, node, s))} GiB free)`);
-  const hint =
-    eligible.length === 0
-      ? `No visible storage on ${node} takes ${disks}. Ask the operator to grant Datastore.AllocateSpace and Datastore.Audit on one.`
-      : `Choose one of: ${candidates.join(', ')}.`;
-  const extras = { hint, details: { candidates } };
-  const named = request.wanted ?? ctx.defaults.storage;
-  const own = eligible.find((s) => s.storage === request.own?.storage);
-  const only = eligible.length === 1 ? eligible[0] : undefined;
-  const found = named === undefined ? (own ?? only) : eligible.find((s) => s.storage === named);
-  if (!found && named === undefined) {
-    if (eligible.length === 0) fail('storage_unavailable', `No storage on ${node} can take the disks.`, extras);
-    fail('ambiguous', `Several storages on ${node} can take the disks.`, extras);
-  }
-  if (!found) {
-    const there = storages.find((s) => s.storage === named);
-    const why = !there ? 'does not exist there' : there.usable ? `does not take ${disks}` : 'is disabled or offline';
-    const isOff = there && !there.usable && eligible.length === 0;
-    fail('storage_unavailable', `Storage ${named} on ${node} ${why}.`, {
-      ...extras,
-      ...(isOff ? { hint: `Ask the operator to enable ${named} or to bring it back.` } : {}),
-    });
-  }
-  refuseFull(ctx, { node, storage: found, needGib, candidates });
-  const why = named !== undefined ? 'PROXMOX_STORAGE' : found === own ? `that of ${request.own?.of}` : `the only one that takes ${disks}`;
-  return { storage: found, choices: request.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
-}
-
-/** @param wanted what the caller or PROXMOX_STORAGE names @throws permission_denied where it may be hidden */
-export async function refuseUnseenStorage(api: ProxmoxReader, storages: readonly StorageRow[], wanted: string | undefined): Promise<void> {
-  const seen = wanted === undefined ? storages.some(takesImages) : storages.some((s) => s.storage === wanted);
-  if (!seen) await requireSight(api, `Seeing and using ${wanted === undefined ? 'a storage for disks' : `storage ${wanted}`}`, [wanted]);
-}
-
-/**
- * A storage is listed with Datastore.Audit or AllocateSpace only: without them its existence is unknown.
- * @param storages their names; undefined: any
- * @throws permission_denied
- */
-export function requireSight(api: ProxmoxReader, what: string, storages: readonly (string | undefined)[]): Promise<void> {
-  const paths = storages.map((storage) => (storage === undefined ? '/storage' : `/storage/${storage}`));
-  return requirePrivileges(
-    api,
-    what,
-    paths.map((path) => ({ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] })),
-  );
+export async function chooseStorage(ctx: Pick<OperationContext, 'api' | 'defaults' | 'reservedGib'>, request: StorageRequest) {
+  const { node, storages, wanted, own, needGib, content = 'images' } = request;
+  const { defaults } = ctx;
+  const { storage, candidates, choices } = await oneStorage(ctx.api, {
+    ...{ node, storages, own, named: wanted ?? defaults.storage },
+    takes: content === 'images' ? 'disk images' : 'disks of containers',
+    fits: (one) => one.content.includes(content),
+    freeOf: (one) => gib(freeOf(ctx, node, one)),
+    remedy: 'Ask the operator to grant Datastore.AllocateSpace and Datastore.Audit on one.',
+  });
+  refuseFull(ctx, { node, storage, needGib, candidates });
+  const byOperator = wanted === undefined && defaults.storage !== undefined;
+  return { storage, choices: byOperator ? [`storage: ${storage.storage} (PROXMOX_STORAGE)`] : choices };
 }
 
 export function takesImages(storage: StorageRow): boolean {
@@ -116,6 +74,6 @@ export async function thinWarning(
   ];
 }
 
-function gib(value: number): string {
-  return String(Math.floor(value * 10) / 10);
+function gib(value: number): number {
+  return Math.floor(value * 10) / 10;
 }

@@ -7,7 +7,7 @@ import type { Guest } from '../../../../proxmox/guest/guests.ts';
 import { canLink, isFileStorage, listStorages, type StorageRow } from '../../../../proxmox/storage.ts';
 import type { OperationContext } from '../../../define.ts';
 import { label } from '../../lib/target.ts';
-import { refuseUnseenStorage, takesImages, thinWarning } from '../choose/storage.ts';
+import { takesImages, thinWarning } from '../choose/storage.ts';
 import { refuseHostDevices, refuseInsertedIso } from './devices.ts';
 import { placeOfCopy, sizesByStorage, spaceFor } from './space.ts';
 
@@ -61,8 +61,7 @@ export async function cloneMethod(ctx: OperationContext, source: Guest, request:
     return { full, node: to, ...(elsewhere ? { target: to } : {}), space, choices, warnings: [...warnings, ...thin.flat()] };
   }
   const there = elsewhere ? await listStorages(ctx.api, to) : storages;
-  await refuseUnseenStorage(ctx.api, there, request.storage);
-  const placed = placeOfCopy(ctx, { node: to, storages: there, source, wanted: request.storage, growGib });
+  const placed = await placeOfCopy(ctx, { node: to, storages: there, source, wanted: request.storage, growGib });
   const { named } = placed;
   const onSource = named !== undefined && storages.some((s) => s.storage === named.storage && takesImages(s));
   // Proxmox clones straight to another node only from shared storage, and onto shared storage that both nodes have.

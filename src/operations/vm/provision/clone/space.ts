@@ -18,10 +18,10 @@ interface Copy {
  * The place of a copy: a named storage, or for each disk that of the source.
  * @throws ambiguous, storage_unavailable for each storage that has too little space
  */
-export function placeOfCopy(
+export async function placeOfCopy(
   ctx: OperationContext,
   { node, storages, source, wanted, growGib }: Copy,
-): { named?: StorageRow; space: Record<string, number>; choices: string[] } {
+): Promise<{ named?: StorageRow; space: Record<string, number>; choices: string[] }> {
   const copied = source.disks.some((d) => d.media !== 'cdrom' && d.media !== 'unused');
   if (wanted === undefined && !copied) return { space: {}, choices: [] };
   const needs = sizesByStorage(source, growGib, 'all');
@@ -30,7 +30,7 @@ export function placeOfCopy(
   if (wanted === undefined && ctx.defaults.storage === undefined && ownFits)
     return { space: spaceFor(ctx, node, storages, needs), choices: [`storage: ${own.join(', ')} (that of the source)`] };
   const needGib = [...needs.values()].reduce((sum, gib) => sum + gib, 0);
-  const { storage, choices } = chooseStorage(ctx, { node, storages, wanted, needGib });
+  const { storage, choices } = await chooseStorage(ctx, { node, storages, wanted, needGib });
   return { named: storage, space: { [placeOn(node, storage)]: needGib }, choices };
 }
 

@@ -1,7 +1,7 @@
 import { fail } from '../../../../core/errors/errors.ts';
 import { plainText } from '../../../../core/text/text.ts';
+import { requireSight } from '../../../storage/lib/one-storage.ts';
 import { few, type Shelf, volumes } from '../choose/at-hand.ts';
-import { requireSight } from '../choose/storage.ts';
 
 /**
  * The archive from which a container is made: by volume id, file name, or the start of one.

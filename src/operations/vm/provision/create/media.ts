@@ -3,8 +3,8 @@ import { plainText } from '../../../../core/text/text.ts';
 import { requirePrivileges } from '../../../../proxmox/access/privileges.ts';
 import { sightOf } from '../../../../proxmox/access/visibility.ts';
 import { listVolumes, storageOf, type Volume } from '../../../../proxmox/storage.ts';
+import { requireSight } from '../../../storage/lib/one-storage.ts';
 import { few, type Shelf, volumes } from '../choose/at-hand.ts';
-import { requireSight } from '../choose/storage.ts';
 
 /** The parameters of create_vm that name a medium, with the kind of content by which storages list it. */
 const CONTENT = { iso: 'iso', image: 'import' } as const;
