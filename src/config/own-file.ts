@@ -15,7 +15,10 @@ export function readIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    fail('invalid_configuration', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
+    fail('invalid_configuration', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+      hint: 'Correct the file, or the rights of it and of its folder.',
+      cause: error,
+    });
   }
 }
 

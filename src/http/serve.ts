@@ -122,14 +122,20 @@ function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: stri
   if (certFile === undefined && keyFile === undefined) return undefined;
   if (certFile === undefined || keyFile === undefined)
     return fail('invalid_configuration', 'A certificate needs its key. Give both --cert and --key.');
-  const read = (file: string) => {
+  const read = (file: string, what: string, hint: string) => {
     try {
       return readFileSync(file, 'utf8');
     } catch (cause) {
-      return fail('invalid_configuration', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+      return fail('invalid_configuration', `The ${what} ${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, {
+        hint,
+        cause,
+      });
     }
   };
-  return { cert: read(certFile), key: read(keyFile) };
+  return {
+    cert: read(certFile, 'certificate', 'Correct --cert or PROXMOX_HTTP_CERT_FILE, or the rights of the file.'),
+    key: read(keyFile, 'private key', 'Correct --key or PROXMOX_HTTP_KEY_FILE, or the rights of the file.'),
+  };
 }
 
 /** The names of the operations that only read. */

@@ -161,6 +161,15 @@ test('a settings file that does not exist is an error of ours: exit 2, and the o
   });
 });
 
+test.each([
+  ['/nowhere/ca.pem', 'cannot be read (ENOENT)'],
+  [import.meta.filename, 'does not contain a valid PEM certificate'],
+])('a file of the authority that is missing is told from one that holds none: %s', async (file, words) => {
+  const connection = { PROXMOX_HOST: '127.0.0.1:1', PROXMOX_TOKEN_ID: 'mcp@pve!agent', PROXMOX_TOKEN_SECRET: 'x' };
+  const ran = await run(['call', 'list_vms', '-o', 'table'], { ...connection, PROXMOX_CA_FILE: file });
+  expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining(`PROXMOX_CA_FILE (${file}) ${words}.`) });
+});
+
 test('an unreachable host is an error of its own, and the secret is nowhere', async () => {
   const connection = { PROXMOX_HOST: '127.0.0.1:1', PROXMOX_TOKEN_ID: 'mcp@pve!agent', PROXMOX_TOKEN_SECRET: 'canary-secret' };
   const ran = await runBinary(['call', 'list_vms'], { ...connection, PROXMOX_LOG_LEVEL: 'trace' });
@@ -267,6 +276,9 @@ test.each([
   [['list_vms'], 'proxmox-mcp call list_vms'],
   [['--demo', 'call', 'list_vms'], 'options come after the command'],
   [['call', 'stop_vm', '--approve', '--demo'], 'An id is missing'],
+  [['call', 'list_vms', '--demo', '--wait', '', '-o', 'table'], '--wait (seconds) must be a whole number'],
+  [['demo', '--serve', ''], '--serve must be a whole number'],
+  [['audit', 'tail', '--lines', '0x10', '--demo'], '--lines must be a whole number'],
 ])('%j gets an error that says what is wrong with it', async (args, words) => {
   const ran = await run(args);
   expect(ran.code).toBe(2);

@@ -5,7 +5,7 @@ import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { StandingRequest } from '../../engine/types.ts';
 import { missingClusters, namingMissing } from '../lib/missing.ts';
 import { checkPassphrase, operator } from '../lib/operator.ts';
-import { type GlobalOptions, onlyCluster } from '../lib/options.ts';
+import { type GlobalOptions, onlyCluster, wholeNumber } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
 import { type Exit, print, printResult, printRows, tell } from '../terminal/output.ts';
 import { ask, needTerminal } from '../terminal/terminal.ts';
@@ -47,8 +47,8 @@ export function add(options: AddOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const request = {
       operations: options.operation.split(',').map((name) => name.trim()),
-      uses: Number(options.uses),
-      minutes: Number(options.minutes),
+      uses: wholeNumber('--uses', options.uses, 1),
+      minutes: wholeNumber('--minutes', options.minutes, 1),
       ...defined({ cluster: options.cluster, tag: options.tag, pool: options.pool }),
       ...(options.allowRaised ? { raised: true } : {}),
     };

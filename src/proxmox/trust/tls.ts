@@ -59,7 +59,9 @@ export function readCa(connection: ConnectionSettings): string | undefined {
     new X509Certificate(pem);
     return pem;
   } catch (cause) {
-    return fail('invalid_configuration', `PROXMOX_CA_FILE (${connection.caFile}) does not contain a valid PEM certificate.`, { cause });
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    const why = code.startsWith('E') && !code.startsWith('ERR_') ? `cannot be read (${code})` : 'does not contain a valid PEM certificate';
+    return fail('invalid_configuration', `PROXMOX_CA_FILE (${connection.caFile}) ${why}.`, { cause });
   }
 }
 

@@ -116,7 +116,9 @@ describe('http does not start', () => {
     expect(await refused(['--port', String((other.address() as AddressInfo).port)])).toContain('EADDRINUSE');
     other.close();
     expect(await refused(['--cert', 'src/simulator/data/demo-cert.pem'])).toContain('Give both --cert and --key');
-    expect(await refused(['--cert', '/nowhere/a', '--key', '/nowhere/b'])).toContain('ENOENT');
+    expect(await refused(['--cert', '/nowhere/a', '--key', '/nowhere/b'])).toContain(
+      'The certificate /nowhere/a cannot be read (ENOENT).\nnext: Correct --cert',
+    );
     expect(await refused(['--port', '99999'])).toContain('--port');
     const demo = (name: string) => `src/simulator/data/${name}.pem`;
     for (const [cert, key] of [
