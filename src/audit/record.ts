@@ -128,5 +128,8 @@ export function safe(value: unknown, redact: (text: string) => string, name = ''
   const object = value as Record<string, unknown>;
   // {$secret: id} is a reference, not the secret.
   if (typeof object.$secret === 'string') return { $secret: object.$secret };
-  return Object.fromEntries(Object.entries(object).map(([key, item]) => [key, safe(item, redact, key)]));
+  // A copy has each member as its own, even one that is called __proto__, which an assignment to an empty object would lose.
+  const masked = { ...object };
+  for (const key of Object.keys(masked)) masked[key] = safe(masked[key], redact, key);
+  return masked;
 }

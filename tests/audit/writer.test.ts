@@ -111,6 +111,12 @@ describe('writing', () => {
     expect(JSON.parse(text).args).toMatchObject({ cloud_init: { password: '[redacted]', user: 'root' }, ref: { $secret: 'id-1' } });
   });
 
+  test('an argument called __proto__ is recorded like any other', async () => {
+    const args = JSON.parse('{"a":1,"__proto__":{"password":"canary","user":"root"}}');
+    await audit().append({ kind: 'refused', args }, { durable: true });
+    expect(readFileSync(file, 'utf8')).toContain('"args":{"a":1,"__proto__":{"password":"[redacted]","user":"root"}}');
+  });
+
   test('invisible characters are escaped in the file, and the chain holds', async () => {
     const one = audit();
     await one.append({ kind: 'refused', args: { name: 'web\u202e1', note: 'a\u0085b\u200b' } }, { durable: true });
