@@ -11,7 +11,7 @@ const TOKENS = 8;
 const ROUNDS = 9;
 
 /** The shipped server on any free port, with its tokens. */
-async function serve(cli, env) {
+export async function serve(cli, env) {
   const more = { ...env, PROXMOX_HTTP_RATE: '1000000' };
   const run = promisify(execFile);
   const tokens = [];
@@ -38,7 +38,7 @@ async function start(args, env) {
 }
 
 /** One tools/call of protocol 2026-07-28, by hand: what is measured is the server, not a client library. */
-async function call(dispatcher, url, token, name, args) {
+export async function call(dispatcher, url, token, name, args) {
   const { statusCode, body } = await request(url, {
     dispatcher,
     method: 'POST',

@@ -12,6 +12,7 @@ import { roundTrips, waits } from './far.mjs';
 import { throughput } from './http.mjs';
 import { interleave, LIST, listAndCall, median, paced, perCall, runOnce, withSpread } from './measure.mjs';
 import { memory } from './memory.mjs';
+import { profile } from './profile.mjs';
 import { fullStore } from './rows.mjs';
 
 const folder = workFolder();
@@ -223,6 +224,11 @@ const SECTIONS = {
       ]),
     );
   },
+  'Where a repeated call spends its time': async () =>
+    table(
+      ['% of the time in functions', 'list_vms, stdio', 'get_vm, stdio', 'list_vms, HTTP, 64 callers'],
+      await profile(await clusterOf('ten'), folder),
+    ),
   'Requests to Proxmox per call': async () =>
     table(['call', 'requests', 'reads + changes'], await requestsPerCall(await clusterOf('demo'), await connectionTo('demo'))),
   'Tokens (o200k)': async () => table(['what', 'text', 'JSON'], await tokenCosts(await connectionTo('many'))),

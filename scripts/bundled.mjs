@@ -18,10 +18,10 @@ export function workFolder() {
   return folder;
 }
 
-/** Bundles a file below the root as the product is bundled. @returns the path of the result */
-export async function bundle(entry, folder) {
+/** Bundles a file below the root as the product is bundled. @param more settings of esbuild @returns the path of the result */
+export async function bundle(entry, folder, more = {}) {
   const outfile = join(folder, `${parse(entry).name}.mjs`);
-  await esbuild.build({ absWorkingDir: root, entryPoints: [entry], outfile, banner, ...format });
+  await esbuild.build({ absWorkingDir: root, entryPoints: [entry], outfile, banner, ...format, ...more });
   return outfile;
 }
 
