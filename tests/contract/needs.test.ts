@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { contract } from '../../src/proxmox/contract/contract.ts';
 import type { Known } from '../../src/proxmox/contract/guest-rules.ts';
@@ -7,19 +5,8 @@ import { unmet } from '../../src/proxmox/contract/need.ts';
 import { needFor } from '../../src/proxmox/contract/permissions.ts';
 import { readRecording } from './replay.ts';
 import { openRecordedWorld } from './visibility-world.ts';
-import { furnish } from './write-world.ts';
+import { type Call, calls, furnish } from './write-world.ts';
 
-type Step = ['any'] | ['bare', string?, string?] | ['answer' | 'task' | 'update', string, string];
-interface Call {
-  what: string;
-  method: string;
-  path: string;
-  params: Record<string, string>;
-  asked: Step[];
-}
-
-const FILE = fileURLToPath(new URL('../recordings/write-rights.json', import.meta.url));
-const { calls } = JSON.parse(readFileSync(FILE, 'utf8')) as { calls: Call[] };
 const { meta, exchanges } = readRecording('visibility.jsonl.gz');
 
 /** Privileges that Proxmox asked for and that nothing in the request tells: they are left to Proxmox. */

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import type { Who } from '../../src/simulator/access/permissions.ts';
 import { certificatesOf } from '../../src/simulator/data.ts';
@@ -8,20 +6,8 @@ import { aclKey } from '../../src/simulator/seed/parts.ts';
 import type { World } from '../../src/simulator/world.ts';
 import { readLeftOut, readRecording } from './replay.ts';
 import { openRecordedWorld } from './visibility-world.ts';
-import { furnish } from './write-world.ts';
+import { type Call, calls, furnish, type Step } from './write-world.ts';
 
-type Step = ['any'] | ['bare', string?, string?] | ['answer' | 'task' | 'update', string, string];
-
-interface Call {
-  what: string;
-  method: string;
-  path: string;
-  params: Record<string, string>;
-  asked: Step[];
-}
-
-const FILE = fileURLToPath(new URL('../recordings/write-rights.json', import.meta.url));
-const { calls } = JSON.parse(readFileSync(FILE, 'utf8')) as { calls: Call[] };
 const { meta, exchanges } = readRecording('visibility.jsonl.gz');
 const { byNumber } = readLeftOut('write-rights');
 const certificates = certificatesOf('demo');

@@ -1,7 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { addGuest, addVolume } from '../../src/simulator/seed/parts.ts';
 import type { World } from '../../src/simulator/world.ts';
 
 const GIB = 1024 ** 3;
+
+export type Step = ['any'] | ['bare', string?, string?] | ['answer' | 'task' | 'update', string, string];
+
+/** A call for which the privileges were measured, with what Proxmox asked for until it accepted it. */
+export interface Call {
+  what: string;
+  method: string;
+  path: string;
+  params: Record<string, string>;
+  asked: Step[];
+}
+
+const FILE = fileURLToPath(new URL('../recordings/write-rights.json', import.meta.url));
+export const { calls } = JSON.parse(readFileSync(FILE, 'utf8')) as { calls: Call[] };
 
 /** What the calls for which privileges were measured had found, besides the guests of the recording. */
 export function furnish(world: World, what: string): void {

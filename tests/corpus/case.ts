@@ -24,10 +24,10 @@ export interface Case {
    * tells none).
    */
   disks: string[];
-  /** vCPUs; null for a container without a limit. */
-  cpu: number | null;
-  /** MiB */
-  memory: number;
+  /** vCPUs; null for a container without a limit. Default: 1, as Proxmox takes it. */
+  cpu?: number | null;
+  /** MiB. Default: 512, as Proxmox takes it. */
+  memory?: number;
   /** GiB of the guest's own attached data disks on storages together, as quotas count them. */
   sum: number;
   /** GiB that a full copy takes, where it also copies volumes of other guests. */

@@ -20,7 +20,7 @@ import { STATES } from './states.ts';
 
 useWorlds();
 
-const CORPUS = [...DISKS, ...HARDWARE, ...STATES, ...CONTAINERS, ...ODD];
+const CORPUS = [...DISKS, ...HARDWARE, ...STATES, ...CONTAINERS, ...ODD].map((one) => ({ cpu: 1, memory: 512, ...one }));
 const IMAGES = 'images,rootdir';
 const STORAGES = [
   { storage: 'local', type: 'dir', content: 'iso,vztmpl,backup,import,snippets' },

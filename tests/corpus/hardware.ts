@@ -53,8 +53,6 @@ export const HARDWARE: Case[] = [
       },
     },
     disks: ['scsi0 local-lvm:vm-1022-disk-0 own disk 4'],
-    cpu: 1,
-    memory: 512,
     sum: 4,
     shows: {
       networks: [
@@ -91,7 +89,6 @@ export const HARDWARE: Case[] = [
     what: 'memory as a property string',
     spec: { vmid: 1024, config: { name: 'mem', memory: 'current=3072', scsi0: 'zfs:vm-1024-disk-0,size=8G' } },
     disks: ['scsi0 zfs:vm-1024-disk-0 own disk 8'],
-    cpu: 1,
     memory: 3072,
     sum: 8,
   },
@@ -107,8 +104,6 @@ export const HARDWARE: Case[] = [
       },
     },
     disks: ['scsi0 zfs:vm-1025-disk-0 own disk 1', 'scsi1 zfs:vm-1025-disk-1 own disk -', 'scsi2 zfs:vm-1025-disk-2 own disk -'],
-    cpu: 1,
-    memory: 512,
     sum: 1,
   },
   {
@@ -118,16 +113,12 @@ export const HARDWARE: Case[] = [
       config: { name: 'keys', scsi0: 'size=9G,file=ceph:vm-1026-disk-0,discard=on', ide2: 'media=cdrom,file=local:iso/a.iso' },
     },
     disks: ['ide2 local:iso/a.iso none cdrom -', 'scsi0 ceph:vm-1026-disk-0 own disk 9'],
-    cpu: 1,
-    memory: 512,
     sum: 9,
   },
   {
     what: 'an ISO named like a disk of the guest',
     spec: { vmid: 1027, config: { name: 'trick', ide2: 'local:iso/vm-1027-disk-0.iso,media=cdrom', scsi0: 'zfs:vm-1027-disk-0,size=1G' } },
     disks: ['ide2 local:iso/vm-1027-disk-0.iso none cdrom -', 'scsi0 zfs:vm-1027-disk-0 own disk 1'],
-    cpu: 1,
-    memory: 512,
     sum: 1,
   },
   {
@@ -137,8 +128,6 @@ export const HARDWARE: Case[] = [
       config: { name: 'import', scsi0: 'local:import/debian.qcow2,size=2G', scsi1: 'nfs:1028/my-own-name.qcow2,size=6G' },
     },
     disks: ['scsi0 local:import/debian.qcow2 none disk 2', 'scsi1 nfs:1028/my-own-name.qcow2 own disk 6'],
-    cpu: 1,
-    memory: 512,
     sum: 8,
     // Its copy needs a storage that takes images.
     but: { clone: 'ambiguous' },
@@ -147,16 +136,12 @@ export const HARDWARE: Case[] = [
     what: 'a LUN of an iSCSI target',
     spec: { vmid: 1029, config: { name: 'lun', scsi0: 'iscsi:0.0.1.scsi-36001405abc,size=200G', scsi1: 'lun-lvm:vm-1029-disk-0,size=3G' } },
     disks: ['scsi0 iscsi:0.0.1.scsi-36001405abc none disk 200', 'scsi1 lun-lvm:vm-1029-disk-0 own disk 3'],
-    cpu: 1,
-    memory: 512,
     sum: 203,
   },
   {
     what: 'a guest on Btrfs',
     spec: { vmid: 1030, config: { name: 'btrfs', scsi0: 'btrfs:1030/vm-1030-disk-0.raw,size=15G' } },
     disks: ['scsi0 btrfs:1030/vm-1030-disk-0.raw own disk 15'],
-    cpu: 1,
-    memory: 512,
     sum: 15,
   },
 ];

@@ -1,7 +1,7 @@
 import type { Case } from './case.ts';
 
 const disk = (vmid: number) => ({ scsi0: `local-lvm:vm-${vmid}-disk-0,size=8G` });
-const plain = (vmid: number) => ({ disks: [`scsi0 local-lvm:vm-${vmid}-disk-0 own disk 8`], cpu: 1, memory: 512, sum: 8 });
+const plain = (vmid: number) => ({ disks: [`scsi0 local-lvm:vm-${vmid}-disk-0 own disk 8`], sum: 8 });
 const still = { stop: 'existing' } as const;
 /** A container cannot be cloned by clone_template. */
 const stillCt = { stop: 'existing', clone: 'not_possible' } as const;
@@ -56,7 +56,7 @@ export const ODD: Case[] = [
     (lock, i): Case => ({
       what: `a container locked: ${lock}`,
       spec: { vmid: 1320 + i, type: 'lxc', config: { ...ct(1320 + i, `lock-${lock}`), lock } },
-      ...{ disks: [root(1320 + i)], cpu: 1, memory: 512, sum: 4 },
+      ...{ disks: [root(1320 + i)], sum: 4 },
       but: { start: 'locked', stop: 'existing', set: 'locked', delete: 'locked', clone: 'not_possible' },
       shows: { lock },
     }),
@@ -79,8 +79,6 @@ export const ODD: Case[] = [
     what: '256 mount points',
     spec: { vmid: 1332, type: 'lxc', config: { ...ct(1332, 'many'), ...Object.fromEntries(mounts(1332, 256)) } },
     disks: [...mounts(1332, 256).map(([slot, text]) => `${slot} ${text.split(',')[0]} own disk 1`), root(1332)],
-    cpu: 1,
-    memory: 512,
     sum: 260,
     but: stillCt,
   },
@@ -99,8 +97,6 @@ export const ODD: Case[] = [
       },
     },
     disks: ['mp0 /mnt/my_files host bind -', 'mp1 /mnt/vm-1333-disk-9 host bind -', 'mp2 /srv/iso host bind -', root(1333)],
-    cpu: 1,
-    memory: 512,
     sum: 4,
     but: stillCt,
   },
@@ -108,8 +104,6 @@ export const ODD: Case[] = [
     what: 'a root that is a folder of the host',
     spec: { vmid: 1334, type: 'lxc', config: { ...ct(1334, 'hostroot'), rootfs: '/srv/ct/1334' } },
     disks: ['rootfs /srv/ct/1334 host bind -'],
-    cpu: 1,
-    memory: 512,
     sum: 0,
     but: stillCt,
   },
@@ -151,8 +145,6 @@ export const ODD: Case[] = [
     what: 'a disk of no bytes and one of a part of a GiB',
     spec: { vmid: 1338, config: { name: 'tiny', scsi0: 'zfs:vm-1338-disk-0,size=0', scsi1: 'zfs:vm-1338-disk-1,size=1536M' } },
     disks: ['scsi0 zfs:vm-1338-disk-0 own disk 0', 'scsi1 zfs:vm-1338-disk-1 own disk 1.5'],
-    cpu: 1,
-    memory: 512,
     sum: 1.5,
     but: still,
   },
@@ -253,8 +245,6 @@ export const ODD: Case[] = [
       'scsi0 my-store.1:vm-1367-disk-0 own disk 8',
       'virtio15 zfs:base-9000-disk-0/vm-1367-disk-1 own disk 2',
     ],
-    cpu: 1,
-    memory: 512,
     sum: 10,
     // Its first storage is not known here.
     but: { ...still, clone: 'ambiguous' },
@@ -278,8 +268,6 @@ export const ODD: Case[] = [
       'scsi30 zfs:vm-1368-disk-2 own disk 1',
       'virtio15 zfs:vm-1368-disk-3 own disk 1',
     ],
-    cpu: 1,
-    memory: 512,
     sum: 4,
     but: still,
   },
@@ -306,8 +294,6 @@ export const ODD: Case[] = [
       },
     },
     disks: [root(1370)],
-    cpu: 1,
-    memory: 512,
     sum: 4,
     but: stillCt,
     shows: {
@@ -338,8 +324,6 @@ export const ODD: Case[] = [
       'scsi3 ceph:base-1371-disk-0 own disk 1',
       'tpmstate0 zfs:base-1371-disk-2 own firmware 0.004',
     ],
-    cpu: 1,
-    memory: 512,
     sum: 4,
     but: { start: 'guest_state', stop: 'guest_state' },
   },

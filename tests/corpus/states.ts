@@ -1,7 +1,7 @@
 import type { Case } from './case.ts';
 
 const disk = (vmid: number) => ({ scsi0: `local-lvm:vm-${vmid}-disk-0,size=8G` });
-const plain = (vmid: number) => ({ disks: [`scsi0 local-lvm:vm-${vmid}-disk-0 own disk 8`], cpu: 1, memory: 512, sum: 8 });
+const plain = (vmid: number) => ({ disks: [`scsi0 local-lvm:vm-${vmid}-disk-0 own disk 8`], sum: 8 });
 
 /** VMs in every state: hibernated, locked, protected, managed, with snapshots, with pending changes, with odd texts. */
 export const STATES: Case[] = [

@@ -1,24 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { OperationContext } from '../../src/operations/define.ts';
-import { linesOf, planIn, readIn, requestsOf, UNLIMITED } from '../helpers/described/index.ts';
+import { contextOn, linesOf, planIn, readIn, requestsOf } from '../helpers/described/index.ts';
 import { standing, withRecordings } from '../helpers/recorded.ts';
 
 // What the operations make of answers that Proxmox VE 9.2 gave; no simulator stands between.
 const { client } = withRecordings();
-const context = (): OperationContext => ({
-  api: client(),
-  limits: UNLIMITED,
-  defaults: { node: 'pve', nodeIsExplicit: false },
-  endpoints: [],
-  tokenId: 'root@pam!tok',
-  fresh: [],
-  reservedGib: () => 0,
-  createdHere: async () => true,
-  overTotals: async () => [],
-  quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
-  changesOf: async () => [],
-  madeBy: async () => undefined,
-});
+const context = () => contextOn(client(), { tokenId: 'root@pam!tok' });
 
 /** The list, the node, storages and bridges as root saw them. */
 const CLUSTER = [421, 45, 60, 67];

@@ -2,6 +2,7 @@ import { afterAll, afterEach, expect } from 'vitest';
 import { asError, type ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
 import { requestsOf } from '../../../src/core/plan/parts.ts';
 import { type Plan, planFrom } from '../../../src/core/plan/plan.ts';
+import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
 import type { LimitSettings, Settings } from '../../../src/core/settings/settings.ts';
 import type { OperationContext } from '../../../src/operations/define.ts';
 import type { ProxmoxClient } from '../../../src/proxmox/client.ts';
@@ -105,7 +106,8 @@ async function openPlace(world: World): Promise<Place> {
   };
 }
 
-function contextOn(api: ProxmoxClient, context: Partial<OperationContext>, settings: Partial<Settings>): OperationContext {
+/** A context in which nothing is remembered, reserved or in flight. */
+export function contextOn(api: ProxmoxReader, context: Partial<OperationContext>, settings: Partial<Settings> = {}): OperationContext {
   const { defaults = { node: 'pve', nodeIsExplicit: false }, limits = UNLIMITED } = settings;
   return {
     api,
