@@ -32,6 +32,7 @@ import { sortedTags } from './lib/tags.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
 import { chooseStorage } from './provision/choose/storage.ts';
+import { containerDifferences } from './provision/create/container-differences.ts';
 import { findTemplate } from './provision/create/container-template.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
@@ -89,11 +90,16 @@ export const createContainer = defineOperation({
   example: { name: 'example-ct', disk_gb: 2, storage: 'local-lvm' },
   async plan(ctx, args): Promise<PlanDraft> {
     const guests = await listGuests(ctx.api);
-    const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start, tags } = args;
+    const { memory_mb: memory, bridge: net_bridge, notes: description, name, vmid } = args;
+    const { cores, disk_gb, storage, vlan, pool, node, start, tags, onboot } = args;
     const existing = await findExisting(ctx, guests, { name, vmid, type: 'lxc' });
     if (!existing) return planNew(ctx, args, guests);
-    const one = { name, vmid, cores, memory, disk_gb, pool, node, start, tags };
-    return planForExisting(ctx, 'create_container', existing, { args: one, call: args });
+    const one = { name, vmid, cores, memory, disk_gb, storage, net_bridge, vlan, pool, node, start, tags, description, onboot };
+    return planForExisting(ctx, 'create_container', existing, {
+      args: one,
+      call: args,
+      more: (guest, run) => containerDifferences(guest, run, args),
+    });
   },
   report: madeReport,
 });

@@ -91,6 +91,39 @@ it('is created once, and a second call says what differs', async () => {
   expect(world.cluster.mutations()).toHaveLength(1);
 });
 
+it('compares everything that a call asks of an existing container, and names what cannot be compared', async () => {
+  const asked = {
+    ...{ name: 'ct1', disk_gb: 2, storage: 'local-lvm', ip: '10.88.0.5/24', gateway: '10.88.0.1', bridge: 'vmbr0', onboot: true },
+    ...{ notes: 'cache', password: 'a-password', template: 'debian-12' },
+  };
+  await world.done('create_container', asked);
+  expect((await world.done('create_container', asked)).differences).toEqual([]);
+  const other = {
+    ...{ name: 'ct1', storage: 'nas', ip: 'fd00::5/64', gateway: '10.88.0.2', bridge: 'vmbr1', vlan: 7, onboot: false, privileged: true },
+    ...{ nesting: false, notes: 'web', password: 'b-password', ssh_keys: 'ssh-ed25519 AAAA me', template: 'alpine' },
+  };
+  await expect(world.done('create_container', { ...other, gateway: undefined })).resolves.toMatchObject({
+    differences: [
+      'storage: requested nas, has local-lvm',
+      'bridge: requested vmbr1, has vmbr0',
+      'vlan: requested 7, has none',
+      'onboot: requested false, has true',
+      'notes differ',
+      'ip: requested fd00::5/64, has none',
+      'privileged: requested true, has false',
+      'nesting: requested false, has true',
+      expect.stringMatching(/^template: requested alpine, has local:vztmpl\/debian-12/),
+      'password: cannot be compared',
+      'ssh_keys: cannot be compared',
+    ],
+  });
+  const foreign = { name: 'dns1', template: 'debian-12', gateway: '10.77.0.9' };
+  expect((await world.done('create_container', foreign)).differences).toEqual([
+    'gateway: requested 10.77.0.9, has 10.77.0.1',
+    'template: requested debian-12, cannot be compared: this server has no record of how this guest was created',
+  ]);
+});
+
 it('warns where no login is possible, and hides the password', async () => {
   expect((await planOf(world, 'create_container', { name: 'ct1' })).warnings).toEqual([
     expect.stringContaining('neither a password nor a key'),

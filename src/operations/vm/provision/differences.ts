@@ -41,18 +41,20 @@ export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row,
 function settings({ at, config, identity, disks, tags }: Guest, asked: Asked): string[] {
   const boot = bootDisk(config, disks);
   const card = networksOf(at.type, config)[0];
+  // create_container has other words for some parameters.
+  const isContainer = at.type === 'lxc';
   const flag = (value: string | undefined) => value === '1';
   const list = (names: readonly string[]) => [...new Set(names.map((tag) => tag.toLowerCase()))].sort().join(';');
   const facts: [string, unknown, unknown][] = [
     ['name', asked.name !== undefined && sameName(asked.name, identity.name) ? identity.name : asked.name, identity.name],
     ['vmid', asked.vmid, identity.vmid],
-    ['cores', asked.cores, Number(config.cores ?? 1)],
+    ['cores', asked.cores, config.cores === undefined && isContainer ? 'no limit' : Number(config.cores ?? 1)],
     ['sockets', asked.sockets, Number(config.sockets ?? 1)],
-    ['memory', asked.memory, memoryOf(config)],
+    [isContainer ? 'memory_mb' : 'memory', asked.memory, memoryOf(config)],
     ['disk_gb', asked.disk_gb, boot?.sizeGib],
     ['storage', asked.storage, boot?.storage],
     ['ostype', asked.ostype, config.ostype ?? 'other'],
-    ['net_bridge', asked.net_bridge, card?.bridge],
+    [isContainer ? 'bridge' : 'net_bridge', asked.net_bridge, card?.bridge],
     ['vlan', asked.vlan, card?.vlan],
     ['scsihw', asked.scsihw, config.scsihw ?? 'lsi'],
     ['cpu', asked.cpu, config.cpu ?? 'kvm64'],
@@ -66,8 +68,13 @@ function settings({ at, config, identity, disks, tags }: Guest, asked: Asked): s
   const notes = asked.description?.trim();
   return [
     ...facts.filter(([, wanted, has]) => wanted !== undefined && wanted !== has).map(([what, wanted, has]) => differs(what, wanted, has)),
-    ...(notes === undefined || notes === (config.description?.trim() ?? '') ? [] : ['description differs']),
+    ...(notes === undefined || notes === (config.description?.trim() ?? '') ? [] : [isContainer ? 'notes differ' : 'description differs']),
   ];
+}
+
+/** The text about a value that Proxmox does not keep. */
+export function noRecord(what: string, wanted: unknown): string {
+  return `${what}: requested ${plainText(String(wanted), 60)}, cannot be compared: this server has no record of how this guest was created`;
 }
 
 /** The sources of its disks, and the media in its CD drives. */
@@ -77,18 +84,16 @@ function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked
   const base = disks.map((d) => /(?:^|[:/])base-(\d+)-disk.*\/vm-/.exec(d.volid)?.[1]).find((owner) => owner !== undefined);
   const clonedFrom = run?.operation === 'clone_template' ? Number(run.args.source_vmid) : base === undefined ? undefined : Number(base);
   const recorded = run?.operation === 'clone_template' ? run.plan.after?.full_clone : base === undefined ? undefined : false;
-  const unknown = (what: string, wanted: unknown) =>
-    `${what}: requested ${plainText(String(wanted), 60)}, cannot be compared: this server has no record of how this guest was created`;
   const made = run?.operation === 'create_vm';
   const was = clonedFrom === undefined ? run?.args.image : `a clone of ${clonedFrom}`;
   return present(
     !(image === undefined || (made && isSameMedium(image, String(run.args.image)))) &&
-      (made || clonedFrom !== undefined ? differs('image', image, was) : unknown('image', image)),
+      (made || clonedFrom !== undefined ? differs('image', image, was) : noRecord('image', image)),
     !(iso === undefined || inserted.some((volid) => isSameMedium(iso, volid))) && differs('iso', iso, inserted.join(', ') || undefined),
     !(source === undefined || source === clonedFrom) &&
-      (clonedFrom !== undefined || made ? differs('source_vmid', source, clonedFrom) : unknown('source_vmid', source)),
+      (clonedFrom !== undefined || made ? differs('source_vmid', source, clonedFrom) : noRecord('source_vmid', source)),
     !(full === undefined || full === recorded || made) &&
-      (recorded === undefined ? unknown('full_clone', full) : differs('full_clone', full, recorded)),
+      (recorded === undefined ? noRecord('full_clone', full) : differs('full_clone', full, recorded)),
   );
 }
 

@@ -2,6 +2,7 @@ import { defined } from '../../../core/defined.ts';
 import { fail, ifAllowed } from '../../../core/errors/errors.ts';
 import { type GuestType, labelOf } from '../../../core/guest.ts';
 import { nothingToSend, type PlanDraft } from '../../../core/plan/plan.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { completed } from '../../../proxmox/guest/fresh.ts';
@@ -101,6 +102,8 @@ interface Requested {
   args: Asked & object;
   /** The arguments of the whole call, as the engine stores them. */
   call: object;
+  /** Compares what guests of this kind alone have. */
+  more?: (guest: Guest, run: RunRecord | undefined) => string[];
 }
 
 /** The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest. */
@@ -108,7 +111,7 @@ export async function planForExisting(
   ctx: OperationContext,
   operation: string,
   existing: Existing,
-  { args, call }: Requested,
+  { args, call, more }: Requested,
 ): Promise<PlanDraft> {
   const { row, guest } = existing;
   const madeBy = guest && (await ctx.madeBy(guest.identity));
@@ -118,7 +121,7 @@ export async function planForExisting(
     const rest = finishPlan(guest, unfinished, row.status);
     if (rest) return rest;
   }
-  const differences = guest ? await differencesFrom(ctx, { row, guest, run }, args) : [];
+  const differences = guest ? [...(await differencesFrom(ctx, { row, guest, run }, args)), ...(more?.(guest, run) ?? [])] : [];
   const name = plainText(guest?.identity.name ?? row.name, 80);
   const notice = await otherName(ctx, row.vmid, name, args);
   return {
