@@ -64,6 +64,14 @@ describe('options', () => {
     expect(plan.summary).toContain('tags prod;web → canary;prod');
   });
 
+  it('tags that are there in another case are there', async () => {
+    const { vmid } = await create();
+    await world.done('update_vm', { vmid, add_tags: ['Team-A', 'b'] });
+    const before = sent().length;
+    expect(await world.done('update_vm', { vmid, add_tags: ['Team-A', 'TEAM-a', 'B'] })).toMatchObject({ already: true });
+    expect(sent().length).toBe(before);
+  });
+
   it('of a guest that this server did not create need an approval where they decide who may act on it', async () => {
     expect(await planOf(world, 'update_vm', { vmid: 101, new_name: 'other' })).toMatchObject({ effect: 'disrupt' });
     expect(await planOf(world, 'update_vm', { vmid: 101, add_tags: ['x'] })).toMatchObject({ effect: 'disrupt' });

@@ -38,5 +38,6 @@ export async function heldBySnapshots(api: ProxmoxReader, at: GuestAt, names: re
 /** Proxmox frees no volume that a snapshot needs. @throws not_possible */
 export function refuseHeld({ held }: Entry, of: string, { slot, volid }: Disk, hint: string): void {
   const names = held.get(volid)?.map((name) => plainText(name, 40));
-  if (names) fail('not_possible', `${slot} of ${of} is part of the snapshots ${names.join(', ')}.`, { hint });
+  if (names)
+    fail('not_possible', `${slot} of ${of} is part of ${names.length === 1 ? 'snapshot' : 'the snapshots'} ${names.join(', ')}.`, { hint });
 }

@@ -3,6 +3,7 @@ import { fail } from '../../../core/errors/errors.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { OperationContext } from '../../define.ts';
+import { sameName } from '../lib/match.ts';
 import { sortedTags } from '../lib/tags.ts';
 import { label, type Target } from '../lib/target.ts';
 import { refuseUnusablePool } from '../provision/choose/pool.ts';
@@ -24,7 +25,10 @@ export async function tagsAndPoolFacet(
   const gone = new Set((args.remove_tags ?? []).map((tag) => tag.toLowerCase()));
   const both = args.add_tags?.find((tag) => gone.has(tag.toLowerCase()));
   if (both !== undefined) fail('invalid_arguments', `The tag ${both} is in add_tags and in remove_tags.`);
-  const tags = [...new Set([...guest.tags, ...(args.add_tags ?? [])].filter((tag) => !gone.has(tag.toLowerCase())))];
+  // Proxmox compares tags without case, unless the operator set another style.
+  const all = [...guest.tags, ...(args.add_tags ?? [])];
+  const isFirst = (tag: string, index: number) => all.findIndex((one) => sameName(one, tag)) === index;
+  const tags = all.filter((tag, index) => isFirst(tag, index) && !gone.has(tag.toLowerCase()));
   const [now, next] = [sortedTags(guest.tags), sortedTags(tags)];
   const retags = now !== next;
   const wanted = args.pool === 'none' ? undefined : args.pool;

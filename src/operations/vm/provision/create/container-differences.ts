@@ -7,7 +7,7 @@ import { parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { differs } from '../../lib/match.ts';
 import { noRecord } from '../differences.ts';
 
-/** What a container has and a VM does not, as a call asks for it. */
+/** The values of a call that a container has and a VM does not. */
 interface Asked {
   template?: string | undefined;
   ip?: string | undefined;
@@ -18,7 +18,7 @@ interface Asked {
   privileged: boolean;
 }
 
-/** Which of these values an existing container has otherwise. Proxmox keeps neither its archive nor its logins: only the run that made it knows. */
+/** The values that an existing container has otherwise. Proxmox keeps neither its archive nor its logins: only the run that made it knows. */
 export function containerDifferences({ config }: Guest, run: RunRecord | undefined, asked: Asked): string[] {
   const { ip, ip6, gw, gw6 } = parseProperties(config.net0 ?? '', 'name');
   const isSix = (text: string | undefined) => ipVersion((text ?? '').split('/')[0] ?? '') === 6;
