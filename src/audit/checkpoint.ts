@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { join } from 'node:path';
+import { fail } from '../core/errors/errors.ts';
 import { readKey, readOrMakeKey } from '../core/key-file.ts';
 import type { Head } from './record.ts';
 
@@ -25,7 +26,7 @@ export interface Signer {
 /** @param dataDir holds `audit-anchor.key` (PKCS #8 PEM, 0600) */
 export function openSigner(dataDir: string): Signer {
   const make = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
-  const privateKey = createPrivateKey(readOrMakeKey(keyFile(dataDir), make));
+  const privateKey = privateKeyIn(dataDir, readOrMakeKey(keyFile(dataDir), make));
   const publicKey = createPublicKey(privateKey);
   const key = keyId(publicKey);
   return {
@@ -40,7 +41,18 @@ export function openSigner(dataDir: string): Signer {
 /** The public key of this installation; undefined before the first checkpoint. Creates no key. */
 export function knownPublicKey(dataDir: string): KeyObject | undefined {
   const pem = readKey(keyFile(dataDir));
-  return pem && createPublicKey(createPrivateKey(pem));
+  return pem && createPublicKey(privateKeyIn(dataDir, pem));
+}
+
+function privateKeyIn(dataDir: string, pem: Buffer): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (cause) {
+    return fail('invalid_configuration', `${keyFile(dataDir)} does not contain a private key in PEM form.`, {
+      hint: 'Restore it from its backup. Without one, remove it and name a new place in PROXMOX_AUDIT_ANCHOR.',
+      cause,
+    });
+  }
 }
 
 export function keyId(publicKey: KeyObject): string {

@@ -170,5 +170,5 @@ function unreadable(file: string, cause: NodeJS.ErrnoException): never {
       hint: 'Check PROXMOX_DATA_DIR and PROXMOX_AUDIT_FILE. Nothing was recorded yet with these settings, or the file was removed. The demo has a trail of its own: add --demo.',
     });
   }
-  fail('audit_invalid', `The audit trail ${file} cannot be read (${cause.code}).`, { cause });
+  fail('audit_unavailable', `The audit trail ${file} cannot be read (${cause.code}).`, { cause });
 }

@@ -265,6 +265,24 @@ test('a data folder that cannot be written is named, in the demo too', async () 
   expect(ran.json).toMatchObject({ error: { code: 'store_unavailable', message: expect.stringContaining('a-file') } });
 });
 
+test('an audit that cannot be read is not one that was changed', async () => {
+  const own = home();
+  mkdirSync(join(own.folder, 'audit.jsonl'));
+  const ran = await own.run(['audit', 'verify', '-o', 'json'], { PROXMOX_DATA_DIR: own.folder });
+  expect(ran.json).toMatchObject({
+    error: { code: 'audit_unavailable', message: expect.stringContaining('EISDIR'), hint: expect.stringContaining('permissions') },
+  });
+  own.remove();
+});
+
+test('a key of the audit that is damaged is named', async () => {
+  const own = home();
+  writeFileSync(join(own.folder, 'audit-anchor.key'), 'x', { mode: 0o600 });
+  const ran = await own.run(['audit', 'public-key'], { PROXMOX_DATA_DIR: own.folder });
+  expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('audit-anchor.key does not contain a private key') });
+  own.remove();
+});
+
 test.each([
   [['cal', 'list_vms'], 'Did you mean: proxmox-mcp call?'],
   [['list_vm'], 'Did you mean: proxmox-mcp call list_vms?'],

@@ -12,8 +12,21 @@ it('a key that could not be written leaves nothing behind', () => {
     write(file, '', options);
     throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
   });
-  expect(() => readOrMakeKey(join(folder, 'secret.key'), () => Buffer.alloc(32))).toThrow('no space left');
+  expect(() => readOrMakeKey(join(folder, 'secret.key'), () => Buffer.alloc(32))).toThrow(
+    `The key ${join(folder, 'secret.key')} cannot be made (ENOSPC).`,
+  );
   full.mockRestore();
   expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+it('a key that is there and cannot be read is never replaced, and the error names the file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'key-'));
+  const file = join(folder, 'secret.key');
+  fs.mkdirSync(file);
+  const make = vi.fn(() => Buffer.alloc(32));
+  const wanted = expect.objectContaining({ code: 'store_unavailable', message: `The key ${file} cannot be read (EISDIR).` });
+  expect(() => readOrMakeKey(file, make)).toThrow(wanted);
+  expect(make).not.toHaveBeenCalled();
   rmSync(folder, { recursive: true });
 });

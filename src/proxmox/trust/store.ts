@@ -29,7 +29,8 @@ export function openTrustStore(dataDir: string): TrustStore {
       return unusable(file, error);
     }
     try {
-      return JSON.parse(text) as Record<string, Pin>;
+      const pins = JSON.parse(text) as unknown;
+      return isPins(pins) ? pins : unusable(file, undefined);
     } catch (error) {
       return unusable(file, error);
     }
@@ -48,6 +49,16 @@ export function openTrustStore(dataDir: string): TrustStore {
       }
     },
   };
+}
+
+/** A damaged file must not turn into a first use either. */
+function isPins(value: unknown): value is Record<string, Pin> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isPin);
+}
+
+function isPin(value: Partial<Pin> | null): value is Pin {
+  if (value?.kind === 'ca') return typeof value.pem === 'string' && typeof value.fingerprint === 'string';
+  return value?.kind === 'leaf' && Array.isArray(value.fingerprints);
 }
 
 /** Pins for the life of the process: the demo, and looking at a certificate without deciding about it. */

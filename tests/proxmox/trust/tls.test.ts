@@ -262,12 +262,15 @@ describe('trust store', () => {
     expect([trust.get('a'), trust.get('b'), trust.get('c')]).toEqual([pin, pin, undefined]);
   });
 
-  it.each(['{', '[]x'])('is not a first use when it is damaged: %s', async (text) => {
-    writeFileSync(join(folder, 'trust.json'), text);
-    const server = await node(leaf);
-    await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'store_unavailable' });
-    expect(server.received).toEqual([]);
-  });
+  it.each(['{', '[]x', '', '[]', 'null', '{"a":{}}', '{"a":null}', '{"a":{"kind":"leaf"}}', '{"a":{"kind":"ca","fingerprint":"A"}}'])(
+    'is not a first use when it is damaged: %s',
+    async (text) => {
+      writeFileSync(join(folder, 'trust.json'), text);
+      const server = await node(leaf);
+      await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'store_unavailable' });
+      expect(server.received).toEqual([]);
+    },
+  );
 
   it('in memory is empty at first', () => {
     const memory = memoryTrustStore();
