@@ -104,36 +104,31 @@ export const getVm = defineOperation({
     `GET /nodes/{node}/{type}/${vmid}/agent/network-get-interfaces (when it runs with the agent)`,
   ],
   async read(ctx, { vmid, fields = [] }) {
-    const { row, guest, snapshots, status, inside, haNow } = await atKnownPlace(ctx.api, vmid, (place) => look(ctx.api, place));
-    const ha = haNow ?? status?.ha ?? row.ha;
-    const answer = snapshots.running
-      ? view(guest, snapshots, { ha, pool: row.pool, status, inside })
-      : stoppedView(guest, snapshots, ha, row.pool);
+    const { row, guest, snapshots, live, ha = row.ha } = await atKnownPlace(ctx.api, vmid, (place) => look(ctx.api, place));
+    const answer = live ? view(guest, snapshots, ha, row.pool, live) : stoppedView(guest, snapshots, ha, row.pool);
     return fields.length === 0 ? answer : { ...answer, ...(await detailsOf(ctx, { row, guest, snapshots }, fields)) };
   },
 });
 
 /** A stopped guest looks as before until it is changed. */
-const stoppedView = oncePer((guest: Guest, snapshots: Snapshots, ha: string | undefined, pool: string | undefined) =>
-  view(guest, snapshots, { ha, pool }),
-);
+const stoppedView = oncePer(view);
 
+/** Facts that only a running guest has. */
 interface Live {
-  ha: string | undefined;
-  pool: string | undefined;
-  status?: GuestStatus | undefined;
-  inside?: Inside | undefined;
+  status: GuestStatus | undefined;
+  inside: Inside | undefined;
 }
 
-function view(guest: Guest, { names, running }: Snapshots, { ha, pool, status, inside }: Live) {
+function view(guest: Guest, { names }: Snapshots, ha: string | undefined, pool: string | undefined, live?: Live) {
   const { identity, at } = guest;
-  const { byMac, ...addresses }: Addresses = running ? addressesFrom(guest, inside) : {};
+  const status = live?.status;
+  const { byMac, ...addresses }: Addresses = live ? addressesFrom(guest, live.inside) : {};
   return {
     vmid: at.vmid,
     name: plainText(identity.name, 80),
     type: at.type === 'qemu' ? ('vm' as const) : ('container' as const),
     node: at.node,
-    status: running ? (status?.detail ?? 'running') : 'stopped',
+    status: live ? (status?.detail ?? 'running') : 'stopped',
     ...(guest.template ? { template: true } : {}),
     ...(status ? { uptime_seconds: status.uptimeSeconds, usage: usageOf(status) } : {}),
     config: compactConfig(guest),
@@ -182,11 +177,11 @@ async function look(api: ProxmoxReader, { row, agent }: Pick<Place, 'row' | 'age
   const { running } = snapshots;
   const live = running ? (early ?? (await readRunning(api, row, hasInside(guest)))) : undefined;
   const inside = live?.inside ?? (live && early && hasInside(guest) ? await askedLately(api, row) : undefined);
-  return { guest, snapshots, running, haNow: early?.status?.ha, status: live?.status, inside };
+  return { guest, snapshots, running, ha: (early ?? live)?.status?.ha, live: live && { ...live, inside } };
 }
 
-/** Facts that only a running guest has. It may stop at any moment, and then it is read without them. */
-async function readRunning(api: ProxmoxReader, at: GuestAt, hasAgent: boolean) {
+/** A guest may stop at any moment, and then it is read without these facts. */
+async function readRunning(api: ProxmoxReader, at: GuestAt, hasAgent: boolean): Promise<Live> {
   const [status, inside] = await Promise.all([
     readStatus(api, at).catch((thrown) => {
       if (asError(thrown).code === 'guest_not_found') return undefined;
