@@ -143,6 +143,10 @@ async function withFile<T>(file: string, read: (handle: Awaited<ReturnType<typeo
   const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => unreadable(file, cause));
   try {
     return await read(handle);
+  } catch (cause) {
+    // A folder opens like a file, and a disk fails late.
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    return unreadable(file, cause as NodeJS.ErrnoException);
   } finally {
     await handle.close();
   }
