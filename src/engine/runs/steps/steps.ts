@@ -5,6 +5,7 @@ import type { Gate, ProxmoxApi } from '../../../core/proxmox.ts';
 import { sentence } from '../../../core/text/text.ts';
 import { meaningOf } from '../../../proxmox/answers/refusals.ts';
 import type { Ports } from '../../ports.ts';
+import { isOfAnother } from '../outcome/answered.ts';
 import { follow, isKept, isProven, KEPT } from '../outcome/follow.ts';
 import { type Lost, reconcile, withoutOthers } from '../outcome/reconcile.ts';
 import { resolveStep } from '../outcome/resolve.ts';
@@ -113,7 +114,13 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
     throw thrown;
   });
   if (dispatch.kind === 'refused') return dispatch.record;
-  if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
+  if (dispatch.kind === 'task') {
+    const { upid } = dispatch;
+    const { run, steps } = s.journal;
+    if (!(await isOfAnother(upid, { step, runId: run.id, steps }, s.ports))) return { ...record, state: 'sent', upid };
+    s.ports.log.warn({ run: run.id, upid }, 'Proxmox answered with the task of another request');
+    return { ...record, state: 'unknown', others: [upid] };
+  }
   // Where Proxmox should have begun a task, an answer without its UPID is not an outcome.
   if (dispatch.kind === 'unknown' || step.task) return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };

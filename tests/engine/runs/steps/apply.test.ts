@@ -355,7 +355,8 @@ describe('a task that failed to make a guest', () => {
   });
 
   it('does not say so about a later step', async () => {
-    const script = { answers: [asTask, asTask], exits: ['OK', 'timed out'], nextid: taken };
+    const another: Dispatch = { kind: 'task', upid: UPID.replace('pve:1', 'pve:2') };
+    const script = { answers: [asTask, another], exits: ['OK', 'timed out'], nextid: taken };
     const { retryOnLock: _, ...second } = start;
     const run = await applied([start, { ...second, id: 'second' } as Step], script, { demand });
     expect(run.error?.message).toContain('timed out');
