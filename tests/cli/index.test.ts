@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type StdioOptions, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { operations } from '../../src/operations/index.ts';
 import { binary } from '../helpers/binary.ts';
 import { home } from './run.ts';
@@ -216,6 +216,38 @@ test.each([
   child.stdout.destroy();
   child.stderr.destroy();
   expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(code);
+});
+
+describe('where the disk below the output is full', () => {
+  /** @param full the stream that is written to it: 1 or 2 */
+  async function onFullDisk(full: 1 | 2, args: string[], more: Record<string, string> = {}) {
+    const disk = openSync('/dev/full', 'w');
+    const stdio: StdioOptions = full === 1 ? ['ignore', disk, 'pipe'] : ['ignore', 'pipe', disk];
+    const child = spawn(process.execPath, [binary(), ...args], { env: { ...place.env, ...more }, stdio });
+    closeSync(disk);
+    let shown = '';
+    (child.stdout ?? child.stderr)?.on('data', (chunk) => (shown += chunk));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    return { code, shown };
+  }
+
+  test('a change does not end in its middle', async () => {
+    const { code, shown } = await onFullDisk(2, ['call', 'start_vm', '--args', '{"vmid":105}', '--demo']);
+    expect({ code, ...JSON.parse(shown) }).toMatchObject({ code: 0, vmid: 105, status: 'running' });
+  });
+
+  test('a log line fails no call', async () => {
+    const { code, shown } = await onFullDisk(2, ['call', 'get_vm', '--args', '{"vmid":100}', '--demo'], { PROXMOX_LOG_LEVEL: 'trace' });
+    expect({ code, ...JSON.parse(shown) }).toMatchObject({ code: 0, vmid: 100 });
+  });
+
+  test.each([[['tools']], [['call', 'list_vms', '--demo']], [['audit', 'tail', '--demo']]])(
+    '%j says in a line that its result is lost',
+    async (args) => {
+      const { code, shown } = await onFullDisk(1, args);
+      expect({ code, shown }).toEqual({ code: 1, shown: expect.stringMatching(/^error: the result cannot be written \(ENOSPC\).*\n$/) });
+    },
+  );
 });
 
 test('tools lists every operation', async () => {

@@ -8,10 +8,16 @@ import { localCaller } from './caller.ts';
 
 // Opens the places that a command writes to. Each loads its code when it is called.
 
+/** Bytes of lines that wait for a disk that is full. Later ones are dropped. */
+const MAX_UNWRITTEN = 1 << 20;
+
 /** Logs go to stderr: stdout belongs to the protocol or to the result. */
 export async function openLog({ logLevel: level }: Settings): Promise<Log> {
   const { default: pino } = await import('pino');
-  const log: Log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const destination = pino.destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN });
+  // A full disk below the log fails no call.
+  destination.on('error', () => {});
+  const log: Log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return log;
 }
 

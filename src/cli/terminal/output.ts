@@ -20,15 +20,20 @@ export function chooseOutput({ output, quiet }: OutputOptions): void {
 export type Exit = 0 | 1 | 2 | 3;
 
 /**
- * The reader of this process may close the pipe (`… | head -1`, EPIPE): its output is lost then, its work continues. Without this, Node would end it in
- * the middle of a change.
+ * The reader of this process may close the pipe (`… | head -1`, EPIPE), and the disk below a file may be full: the output is lost then, the work
+ * continues. Without this, Node would end it in the middle of a change. A result that is lost unasked ends with 1.
  */
 export function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  process.stderr.on('error', () => {});
+  let isLost = false;
+  process.stdout.on('error', ({ code = 'unknown error' }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE' || isLost) return;
+    isLost = true;
+    tell(`error: the result cannot be written (${code}) and is lost. The command continues. \`proxmox-mcp audit tail\` shows what it did.`);
+  });
+  process.once('exit', () => {
+    if (isLost && !process.exitCode) process.exitCode = 1;
+  });
 }
 
 /** A result, for programs: JSON on stdout, nothing else. */
