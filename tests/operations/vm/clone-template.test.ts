@@ -179,6 +179,11 @@ describe('onto another node', () => {
     });
     expect(plan.expected[0]).toMatchObject({ node: 'pve2' });
   });
+  test('an inserted ISO that both nodes see does not hold it', async () => {
+    const inserted = withConfig(template, { ide0: 'nas:iso/virtio-win.iso,media=cdrom' });
+    const plan = await clone({ target_node: 'pve2' }, { ...cluster, guests: [inserted] });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/9000/clone', 'POST /nodes/pve/qemu/120/migrate']);
+  });
   test('a storage that only the other node has is reached by the move', async () => {
     const [made, moved] = requestsOf(await clone({ target_node: 'pve2', storage: 'fast' }, cluster));
     expect(made?.params).not.toHaveProperty('storage');

@@ -165,7 +165,7 @@ describe('a blocker of a move is reported before anything is sent', () => {
     expect(error.message).toBe(
       'monitor (107) cannot leave pve2, because local-lvm:vm-107-disk-0 has snapshots (before-move) that cannot be copied.',
     );
-    expect(error.hint).toBe('Delete them with delete_snapshot, or stop the VM first.');
+    expect(error.hint).toBe('Delete them with delete_snapshot.');
   });
 
   it('a guest that HA would move along and that cannot move', async () => {

@@ -13,6 +13,7 @@ const guest: GuestSpec = {
     ide2: 'local-lvm:vm-410-cloudinit,media=cdrom',
     virtio1: 'local-lvm:vm-410-disk-3,discard=on,iothread=1,size=4G',
     boot: 'order=virtio1',
+    tpmstate0: 'local-lvm:vm-410-disk-4,size=4M,version=v2.0',
     unused0: 'local-lvm:vm-410-disk-9',
   },
 };
@@ -58,6 +59,16 @@ test('the way back of a detached disk names its new place and what it loses', as
     'attach the unused disk again, as scsi3, without discard=on,iothread=1, then put it into boot again',
   );
   expect((await plan({ disk: 'scsi0', action: 'detach' })).undo).toBe('attach the unused disk again, as scsi0');
+});
+
+test('firmware keeps its size, and comes back to its own place alone', async () => {
+  expect(await refusalOf(plan({ disk: 'tpmstate0', size_gb: 1 }))).toMatchObject({
+    code: 'not_possible',
+    message: 'tpmstate0 of drives (410) is a part of its firmware. A VM whose tpmstate0 has another size does not start.',
+  });
+  expect((await plan({ disk: 'tpmstate0', action: 'detach' })).undo).toBe(
+    'the operator attaches the unused disk as tpmstate0 again: it was local-lvm:vm-410-disk-4,size=4M,version=v2.0',
+  );
 });
 
 test('a disk without a size in the configuration is shown as of unknown size', async () => {

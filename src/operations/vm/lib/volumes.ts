@@ -84,10 +84,11 @@ function namedBy({ live, config }: Guest): Disk[] {
 
 /** `local-lvm:vm-105-disk-0 (8 GiB)`; `… (4 MiB)` for what is smaller than one. */
 export function withSize({ volid, sizeGib }: Sized): string {
-  return sizeGib === undefined ? volid : `${volid} (${size(sizeGib)})`;
+  return sizeGib === undefined ? volid : `${volid} (${sizeText(sizeGib)})`;
 }
 
-function size(gib: number): string {
+/** `5 GiB`, `4 MiB`, `528 KiB` */
+export function sizeText(gib: number): string {
   if (gib * 1024 < 1) return `${Math.round(gib * 1024 * 1024)} KiB`;
   return gib < 1 ? `${Math.round(gib * 1024)} MiB` : `${Math.round(gib * 100) / 100} GiB`;
 }

@@ -7,8 +7,8 @@ import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { doomedBy } from '../lib/doomed.ts';
 import { guestRequest } from '../lib/guest-request.ts';
 import { about, label, pendingText } from '../lib/target.ts';
+import { sizeText } from '../lib/volumes.ts';
 import type { How, Mover } from './mover.ts';
-import { tenths } from './places.ts';
 
 /** How long (s) the copy of disks may take before a run calls its outcome unknown. */
 const COPY_SECONDS = 24 * 3600;
@@ -69,7 +69,7 @@ function copiedView({ mover: { copied }, storage }: Moving): { local_disks?: str
   if (copied.length === 0) return {};
   return {
     local_disks: copied.map(
-      (one) => `${one.slot ?? plainText(one.volid, 80)}${one.gib > 0 ? ` ${tenths(one.gib)} GiB` : ''} to ${storage ?? one.storage}`,
+      (one) => `${one.slot ?? plainText(one.volid, 80)}${one.gib > 0 ? ` ${sizeText(one.gib)}` : ''} to ${storage ?? one.storage}`,
     ),
   };
 }

@@ -100,7 +100,7 @@ function copyObstacles({ target, how }: Mover, { volid, storage, snapshots }: Co
     snapshots.length > 0 &&
       !goesWithSnapshots(at.type, how, type, volid) && {
         why: `${name} has snapshots (${listed(snapshots)}) that cannot be copied`,
-        hint: `Delete them with delete_snapshot${how === 'live' ? ', or stop the VM first' : ''}.`,
+        hint: `Delete them with delete_snapshot${how === 'live' && goesWithSnapshots(at.type, 'offline', type, volid) ? ', or stop the VM first' : ''}.`,
       },
   );
 }

@@ -113,6 +113,6 @@ export function withTaken(taken: Taken, mover: Mover, { node, storages }: Place,
   return summed([...taken, [node.node, memoryOf(mover)], ...copies]);
 }
 
-export function tenths(value: number): string {
+function tenths(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

@@ -32,9 +32,10 @@ export function attached({ target: { guest }, taken, suffix }: Entry, found: Dis
 }
 
 /** How a detached disk comes back, and what of it does not: its place, its options, and its part in the boot order, which Proxmox ends. */
-function attachAgain({ at, config }: Guest, slot: string): string {
+function attachAgain({ at, config }: Guest, { slot, media }: Disk): string {
   const was = plainText(config[slot] ?? '', 200);
   if (at.type === 'lxc') return `the operator mounts the unused volume again: ${slot} was ${was}`;
+  if (media === 'firmware') return `the operator attaches the unused disk as ${slot} again: it was ${was}`;
   const { volume: _volume, file: _file, size: _size, ...options } = parseProperties(was, 'volume');
   const lost = formatProperties(options);
   const place = slotsOf('scsi').find((one) => one === slot || config[one] === undefined);
@@ -72,7 +73,7 @@ export function removed(entry: Entry, found: Disk, action: 'detach' | 'delete'):
   const undoOf = (): string => {
     if (isMade) return 'the operator adds a cloud-init drive';
     if (destroys) return `impossible: ${text} is destroyed`;
-    return isOwn ? attachAgain(guest, slot) : `the operator adds ${text} again`;
+    return isOwn ? attachAgain(guest, found) : `the operator adds ${text} again`;
   };
   const params = { delete: slot, ...(destroys && !isUnused ? { force: true } : {}) };
   const purpose = `${action} ${slot} (${text}) of ${of}`;

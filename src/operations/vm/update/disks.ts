@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition } from '../../../core/plan/plan.ts';
+import { rounded } from '../../../core/text/sizes.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { bootDisk, type Disk } from '../../../proxmox/guest/disks.ts';
 import { isFileStorage, listStorages, placeOn } from '../../../proxmox/storage.ts';
@@ -11,6 +12,7 @@ import { refuseTwice } from '../lib/match.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
 import { type Bus, freeSlot } from '../lib/slots.ts';
 import { label, type Target } from '../lib/target.ts';
+import { sizeText } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
 import { attached, removed } from './detach.ts';
 import { type Entry, heldBySnapshots, refuseHeld } from './entry.ts';
@@ -95,6 +97,11 @@ function refuseDrive(of: string, { media, slot, volid, owner }: Disk, { size_gb,
       hint: 'Use cloud_init for its values.',
     });
   }
+  if (media === 'firmware' && size_gb !== undefined) {
+    fail('not_possible', `${slot} of ${of} is a part of its firmware. A VM whose ${slot} has another size does not start.`, {
+      hint: 'Leave size_gb out.',
+    });
+  }
   if (owner === undefined && (size_gb !== undefined || storage !== undefined || action === 'delete')) {
     fail('not_possible', `${slot} of ${of} is ${plainText(volid, 120)}, which is not a volume of the guest.`, {
       hint: 'It can be detached. The operator does the rest on the host.',
@@ -151,7 +158,9 @@ async function growth({ ctx, target: { guest }, suffix }: Entry, found: Disk, gi
   const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
   const large: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib };
   return facet({
-    changes: [{ keys: [slot], text: `grow ${slot} ${found.sizeGib ?? 'an unknown size'} → ${gib} GiB` }],
+    changes: [
+      { keys: [slot], text: `grow ${slot} ${found.sizeGib === undefined ? 'an unknown size' : rounded(found.sizeGib, 3)} → ${gib} GiB` },
+    ],
     steps: [(digest) => resizeRequest(at, { id: `grow${suffix}`, disk: slot, gib, digest, purpose, proof: large })],
     expected: [large],
     before: { [`${slot}_gb`]: found.sizeGib ?? null },
@@ -201,7 +210,9 @@ async function move(entry: Entry, disk: Disk, to: string): Promise<Facet> {
     expected: [there],
     before: { [slot]: from },
     after: { [slot]: to },
-    warnings: [`${sizeGib} GiB are copied${'format' in format ? ' into a qcow2 file' : ''}; the source goes when the copy is complete`],
+    warnings: [
+      `${sizeText(sizeGib)} are copied${'format' in format ? ' into a qcow2 file' : ''}; the source goes when the copy is complete`,
+    ],
     undo: [`move ${slot} back to ${from}`],
     space: { [placeOn(at.node, storage)]: sizeGib },
   });

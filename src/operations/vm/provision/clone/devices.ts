@@ -1,5 +1,6 @@
 import { fail } from '../../../../core/errors/errors.ts';
 import { byNumber } from '../../../../core/text/order.ts';
+import type { Disk } from '../../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../../proxmox/guest/guests.ts';
 import { type Options, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { label } from '../../lib/target.ts';
@@ -17,12 +18,12 @@ export function refuseHostDevices(source: Guest, to: string): void {
   });
 }
 
-/** @throws not_possible: "can't migrate local cdrom" */
-export function refuseInsertedIso(source: Guest, to: string): void {
-  const iso = source.disks.find((d) => d.media === 'cdrom');
+/** @param local drives whose medium the nodes do not share @throws not_possible: "local cdrom image" */
+export function refuseInsertedIso(source: Guest, local: readonly Disk[], to: string): void {
+  const iso = local.find((d) => d.media === 'cdrom');
   if (iso)
     fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${iso.volid} is inserted as ${iso.slot}.`, {
-      hint: 'Clone without target_node, or ask the operator to eject it.',
+      hint: 'Clone without target_node, take it out of the clone with iso none of update_vm, then call migrate_vm.',
     });
 }
 

@@ -68,7 +68,7 @@ export async function cloneMethod(ctx: OperationContext, source: Guest, request:
   const straight = elsewhere && local.length === 0 && (named === undefined || !onSource || named.shared);
   const migrates = elsewhere && !straight;
   if (migrates) {
-    refuseInsertedIso(source, to);
+    refuseInsertedIso(source, local, to);
     await refuseWithout(ctx.api, 'VM.Migrate', 'Moving the clone to another node', request);
   }
   // A migration leaves what is on shared storage where it is, whatever storage is requested.
