@@ -8,7 +8,12 @@ export function clientAddress(peer: string, forwardedFor: string | null, isTrust
   let address = plainAddress(peer);
   for (const hop of (forwardedFor ?? '').split(',').reverse()) {
     if (hop.trim() === '' || !isTrusted(address)) return address;
-    address = plainAddress(hop.trim());
+    address = plainAddress(withoutPort(hop.trim()));
   }
   return address;
+}
+
+/** Some proxies append the port of the peer, too: `203.0.113.9:4711`, `[2001:db8::9]:4711`. */
+function withoutPort(hop: string): string {
+  return /^\[([^\]]+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(hop)?.[1] ?? hop;
 }

@@ -23,6 +23,10 @@ describe('addresses', () => {
     expect(clientAddress('10.0.0.1', '203.0.113.5, ,10.0.0.2', proxies)).toBe('10.0.0.2');
     expect(clientAddress('10.0.0.1', '10.0.0.3,10.0.0.2', proxies)).toBe('10.0.0.3');
     expect(clientAddress('10.0.0.1', '', proxies)).toBe('10.0.0.1');
+    // Some proxies append the port, too.
+    expect(clientAddress('10.0.0.1', '203.0.113.5:4711,10.0.0.2:50000', proxies)).toBe('203.0.113.5');
+    expect(clientAddress('10.0.0.1', '[2001:db8::5]:4711', proxies)).toBe('2001:db8::5');
+    expect(clientAddress('10.0.0.1', '2001:db8::5', proxies)).toBe('2001:db8::5');
     expect(clientAddress('::ffff:192.0.2.1', '10.0.0.9', proxies)).toBe('192.0.2.1');
   });
 });
