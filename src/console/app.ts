@@ -182,7 +182,8 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
 
   /** Cookies of one host are shared by all its ports: two consoles on one machine keep theirs apart by name. */
   function cookieName(c: Context): string {
-    return isHttps(c) ? '__Host-proxmox-mcp-console' : `proxmox-mcp-console-${new URL(`http://${hostOf(c)}`).port || '80'}`;
+    const [prefix, scheme, usual] = isHttps(c) ? ['__Host-', 'https', '443'] : ['', 'http', '80'];
+    return `${prefix}proxmox-mcp-console-${new URL(`${scheme}://${hostOf(c)}`).port || usual}`;
   }
 
   /** The prefix __Host- demands the root; it also keeps other hosts of the domain from setting the cookie. */

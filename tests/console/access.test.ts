@@ -187,6 +187,19 @@ test('every answer, refusals included, carries the policy that keeps scripts, fr
   }
 });
 
+test('two consoles of one computer keep their cookies apart behind https, too', async () => {
+  const names = [];
+  for (const port of [8443, 9443]) {
+    const origin = `https://mcp.example.org:${port}`;
+    const logins = { loginWithToken: async () => ({ principal: 'token:anna', owner: 'anna', name: 'anna', isOperator: true }) };
+    const one = await openConsolePlace({ origins: () => [origin], logins });
+    const headers = { Host: new URL(origin).host, Origin: origin };
+    names.push(cookieOf(await one.ask('POST', '/api/login/token', { headers, body: { token: 'x', passphrase: 'y' } })).split('=')[0]);
+    await one.close();
+  }
+  expect(names).toEqual(['__Host-proxmox-mcp-console-8443', '__Host-proxmox-mcp-console-9443']);
+});
+
 test('following a link to the page is fine from anywhere', async () => {
   const headers = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' };
   expect((await open.ask('GET', '/', { headers })).status).toBe(200);
@@ -242,6 +255,7 @@ describe('mounted below a path, behind https', () => {
     expect((await post('login/link', { secret: mounted.links.issue() })).status).toBe(401);
     const answer = await post('login/token', { token: 'pmcp_right', passphrase: 'correct horse' });
     expect(String(answer.headers['set-cookie'])).toMatch(/^__Host-.*; Path=\/.*; Secure/);
+    expect(cookieOf(answer)).toMatch(/^__Host-proxmox-mcp-console-443=/);
     const session = { Cookie: cookieOf(answer), [TOKEN_HEADER]: String(answer.json.token) };
     expect((await post('approvals/apr_1/approve', { typed: 'web1 105' }, session)).status).toBe(200);
     expect(mounted.engine.calls[0]?.caller).toEqual({
