@@ -41,6 +41,9 @@ export function traceSettings(env: Env, version: string, warn: (problem: string)
   if (url === undefined) return undefined;
   if (exporter !== 'otlp') return off(`OTEL_TRACES_EXPORTER must be otlp or none, not "${exporter.slice(0, 40)}"`);
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return off('the OTLP endpoint is not an http:// or https:// address');
+  const { username, password } = new URL(url);
+  if (username !== '' || password !== '')
+    return off('the OTLP endpoint holds a user or password, which belong into OTEL_EXPORTER_OTLP_HEADERS');
   const protocol = ofTraces('PROTOCOL') ?? 'http/json';
   // A collector takes JSON and protobuf at one address. The address of gRPC is another.
   if (!protocol.startsWith('http/')) return off(`the OTLP protocol must be http/json or http/protobuf, not "${protocol.slice(0, 40)}"`);

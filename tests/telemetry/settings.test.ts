@@ -19,11 +19,13 @@ describe('traces are off', () => {
   it.each([
     ['gRPC, which has another address', { ...BASE, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }],
     ['another exporter', { ...BASE, OTEL_TRACES_EXPORTER: 'zipkin' }],
+    ['an address with a password, which no request can have', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://me:secret@127.0.0.1:4318' }],
     ['what is not an address', { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }],
   ])('for %s, with a warning', (_case, env) => {
     const { settings, warnings } = read(env);
     expect(settings).toBeUndefined();
     expect(warnings).toHaveLength(1);
+    expect(warnings[0]).not.toContain('secret');
   });
 });
 
