@@ -10,7 +10,7 @@ import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_R
 import { configRequest, guestRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
 import { nodeWarnings, refuseTooLarge } from './lib/limits.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
-import { label, refuseLocked } from './lib/target.ts';
+import { label, refuseLocked, refuseRunning } from './lib/target.ts';
 import { addressWait, copyingTo } from './provision/address-wait.ts';
 import { onlineNode } from './provision/choose/node.ts';
 import { cloneConfig } from './provision/clone/config.ts';
@@ -88,10 +88,8 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
   const method = await cloneMethod(ctx, source, { ...args, pool, vmid }, growGib);
-  if (method.full && row.status === 'running' && source.config.tpmstate0 !== undefined) {
-    fail('guest_running', `${label(source)} runs. A VM with a TPM is copied while it is stopped.`, {
-      hint: `Call stop_vm {"vmid": ${source.at.vmid}}, then call again.`,
-    });
+  if (method.full && source.config.tpmstate0 !== undefined) {
+    refuseRunning(source, row.status === 'running', 'A VM with a TPM is copied while it is stopped.');
   }
   const cloneName = args.name ?? `Copy-of-VM-${source.identity.name || source.at.vmid}`;
   const name = `${cloneName} (${vmid})`;

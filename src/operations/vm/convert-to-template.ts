@@ -6,7 +6,7 @@ import { GUEST_READS, ofBoth } from './lib/api.ts';
 import { guestRequest } from './lib/guest-request.ts';
 import { alreadySo, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { about, label, readTarget, refuseLocked } from './lib/target.ts';
+import { about, label, readTarget, refuseLocked, refuseRunning } from './lib/target.ts';
 
 /** Disks on some storages are copied. */
 const TEMPLATE_SECONDS = 3_600;
@@ -31,8 +31,7 @@ export const convertToTemplate = defineOperation({
     const of = label(guest);
     if (guest.template) return alreadySo(target, `${of} is a template already`, { template: true });
     refuseLocked(target);
-    if (running)
-      fail('guest_running', `${of} runs. It must be stopped first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
+    refuseRunning(guest, running);
     if (guest.identity.protection) {
       fail('guest_protected', `${of} is protected against this.`, { hint: 'Ask the user whether update_vm may clear its protection.' });
     }

@@ -10,7 +10,7 @@ import { type Guest, tagsOf } from '../../../proxmox/guest/guests.ts';
 import { uuidOf } from '../../../proxmox/guest/identity.ts';
 import type { OperationContext } from '../../define.ts';
 import { refuseTooLarge } from '../../vm/lib/limits.ts';
-import { factsOf, label, readTarget, refuseLocked } from '../../vm/lib/target.ts';
+import { factsOf, label, readTarget, refuseLocked, refuseRunning } from '../../vm/lib/target.ts';
 import { withSize } from '../../vm/lib/volumes.ts';
 import type { Inside } from './inside.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
@@ -44,7 +44,7 @@ export async function overPlan(
   if (type !== found.type)
     fail('not_possible', `${of} is a ${type === 'qemu' ? 'VM' : 'container'}, and the backup is of the other kind.`, asNew);
   refuseLocked(target);
-  if (running) fail('guest_running', `${of} runs. It must be stopped first.`, { hint: `Call stop_vm {"vmid": ${vmid}}, then call again.` });
+  refuseRunning(guest, running);
   if (guest.identity.protection) fail('guest_protected', `${of} is protected, and a restore over it would destroy it.`, asNew);
   if (!found.nodes.includes(node))
     fail('not_possible', `The nodes ${found.nodes.join(', ')} reach the backup, and ${of} is on ${node}.`, asNew);

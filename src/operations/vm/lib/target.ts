@@ -84,6 +84,11 @@ export function refuseTemplate(guest: Guest, what: string): void {
     });
 }
 
+/** @param why completes "web1 (105) runs. …" @throws guest_running */
+export function refuseRunning({ identity, at }: Guest, running: boolean, why = 'It must be stopped first.'): void {
+  if (running) fail('guest_running', `${labelOf(identity)} runs. ${why}`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
+}
+
 /** The changes that the guest's next stop and start apply besides the requested one. */
 export function pendingWarnings(guest: Guest): string[] {
   return guest.pending.length === 0 ? [] : [`pending changes take effect with the next stop and start: ${pendingText(guest.pending)}`];

@@ -11,7 +11,7 @@ import { configRequest, guestRequest, resizeRequest } from '../lib/guest-request
 import { refuseTwice } from '../lib/match.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
 import { type Bus, freeSlot } from '../lib/slots.ts';
-import { label, type Target } from '../lib/target.ts';
+import { label, refuseRunning, type Target } from '../lib/target.ts';
 import { sizeText } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
 import { attached, removed } from './detach.ts';
@@ -180,16 +180,8 @@ async function move(entry: Entry, disk: Disk, to: string): Promise<Facet> {
   const { at } = guest;
   if (from === to) return facet();
   refuseHeld(entry, label(guest), disk, 'Proxmox moves it once these snapshots are deleted.');
-  if (slot === 'tpmstate0' && running) {
-    fail('guest_running', `${label(guest)} runs. The state of a TPM is moved while its VM is stopped.`, {
-      hint: `Call stop_vm {"vmid": ${at.vmid}}.`,
-    });
-  }
-  if (at.type === 'lxc' && running) {
-    fail('guest_running', `${label(guest)} runs. A volume of a container is moved while it is stopped.`, {
-      hint: `Call stop_vm {"vmid": ${at.vmid}}.`,
-    });
-  }
+  if (slot === 'tpmstate0') refuseRunning(guest, running, 'The state of a TPM is moved while its VM is stopped.');
+  if (at.type === 'lxc') refuseRunning(guest, running, 'A volume of a container is moved while it is stopped.');
   const storages = await listStorages(ctx.api, at.node);
   const { storage } = await chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib });
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: 0, storage: to };
