@@ -14,6 +14,8 @@ export const CONFIG: readonly string[] = [
   'PUT /nodes/{node}/qemu/{vmid}/config',
   'PUT /nodes/{node}/lxc/{vmid}/config',
 ];
+/** Keys that Proxmox reads as another one: its CD drive is `ide2`, and old configurations count sockets as `smp`. */
+const MEANS: Readonly<Record<string, string>> = { cdrom: 'ide2', smp: 'sockets' };
 /** Parameters of the request itself, not settings of the guest. */
 const HOW: readonly string[] = ['node', 'vmid', 'digest', 'delete', 'revert', 'background_delay'];
 
@@ -32,7 +34,8 @@ export function classOf({ method, path, permission, noToken }: ApiMethod, tools:
 /** The tool that sets a key of a guest's configuration. @param key `net0` */
 export function toolOfKey(key: string, tools: readonly Operation[]): string | undefined {
   if (HOW.includes(key)) return undefined;
-  const known = tools.filter((one) => CONFIG.some((name) => paramsOf(one, name).some((param) => isSameOption(param, key))));
+  const meant = MEANS[key] ?? key;
+  const known = tools.filter((one) => CONFIG.some((name) => paramsOf(one, name).some((param) => isSameOption(param, meant))));
   return madeLast(known)[0]?.name;
 }
 
@@ -46,7 +49,7 @@ export function neverSent(tools: readonly Operation[]): Record<string, readonly 
   const keys = tools.flatMap((one) => CONFIG.flatMap((name) => paramsOf(one, name))).filter((key) => !HOW.includes(key));
   return {
     ...Object.fromEntries([...covered, ...NEVER.keys()].map((name) => [name, []])),
-    ...Object.fromEntries(CONFIG.map((name) => [name, [...new Set([...keys, ...NEVER_KEYS])]])),
+    ...Object.fromEntries(CONFIG.map((name) => [name, [...new Set([...keys, ...Object.keys(MEANS), ...NEVER_KEYS])]])),
   };
 }
 
