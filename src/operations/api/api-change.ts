@@ -15,6 +15,9 @@ import { checkLimited, guestsOf } from './lib/guests.ts';
 import { prune } from './lib/prune.ts';
 import { type ApiRequest, asked, requestFor } from './lib/request.ts';
 
+/** Most guests that a summary names. */
+const MAX_NAMED = 20;
+
 /** Any method that changes something, except those that a tool covers and those that are never sent (lib/never.ts). */
 export const apiChange = (tools: readonly Operation[]) =>
   defineOperation({
@@ -42,15 +45,16 @@ export const apiChange = (tools: readonly Operation[]) =>
       const request = await requestFor(args, ['POST', 'PUT', 'DELETE'], tools);
       checkLimited(api, request);
       const pruned = await prune(request, api);
-      const [guests, around, explicit] = await Promise.all([
-        guestsOf(api, request, pruned?.vmids),
+      const [around, explicit] = await Promise.all([
         pruned?.around ?? look(request, api, await contract(), tools),
         explicitDefaults(request, api),
       ]);
       const { object, binds, expected, undo } = around;
+      const guests = await guestsOf(api, request, object, pruned?.vmids);
       const params = { ...request.params, ...explicit };
       const line = plainText(`${request.api.method} ${request.path}`, 200);
-      const named = guests.map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`);
+      const named = guests.slice(0, MAX_NAMED).map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`);
+      if (guests.length > named.length) named.push(`${guests.length - named.length} more`);
       const before = object && beforeOf(request, object);
       return {
         summary: `Send ${line}${named.length > 0 ? ` (about ${named.join(', ')})` : ''}`,

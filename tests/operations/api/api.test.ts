@@ -138,6 +138,9 @@ describe('api_change', () => {
     ['DELETE /nodes/{node}/qemu/{vmid}', { node: 'pve', vmid: 105 }, 'delete_vm'],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, memory: 64_000 }, 'set_resources'],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, delete: 'vga,memory' }, 'set_resources'],
+    ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, smp: 64 }, 'set_resources'],
+    ['POST /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, cdrom: 'local-lvm:900,media=disk' }, 'update_vm'],
+    ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, delete: 'cdrom' }, 'update_vm'],
   ])('names the tool for %s', async (method, params, tool) => {
     expect(await refusal(method, params)).toMatchObject({ code: 'forbidden_by_policy', hint: expect.stringContaining(tool) });
     expect(sent()).toEqual([]);
@@ -217,6 +220,39 @@ describe('api_change', () => {
     const given = 'volume' in params ? { ...params, volume } : params;
     expect(await refusal(method, given)).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b100\b/) });
     expect(sent()).toEqual([]);
+  });
+
+  const OF_PROD: [string, string, object][] = [
+    ['a job for its pool that it deletes', 'DELETE /cluster/backup/{id}', { id: 'backup-nightly' }],
+    ['a job for its pool that gets another guest', 'PUT /cluster/backup/{id}', { id: 'backup-nightly', vmid: 105, delete: 'pool' }],
+    ['a new job for its pool', 'POST /cluster/backup', { pool: 'prod', schedule: 'daily', storage: 'nas' }],
+    ['a new job for all guests', 'POST /cluster/backup', { all: 1, exclude: '105', schedule: 'daily', storage: 'nas' }],
+    ['a rule of HA that it deletes', 'DELETE /cluster/ha/rules/{rule}', { rule: 'apart' }],
+    [
+      'a rule of HA that gets other guests',
+      'PUT /cluster/ha/rules/{rule}',
+      { rule: 'apart', type: 'resource-affinity', resources: 'vm:105' },
+    ],
+  ];
+  it.each(OF_PROD)('is about the guests of its object: %s', async (_what, method, params) => {
+    const rule = ['rule=apart', 'type=resource-affinity', 'affinity=negative', 'resources=vm:100,vm:102'];
+    for (const sid of ['vm:100', 'vm:105']) await world.other().post('/cluster/ha/resources', { sid });
+    await world.done('approve', { approval_id: await world.asks('api_change', { method: 'POST /cluster/ha/rules', params: rule }) });
+    const before = sent();
+    const strict = world.another({ policy: { rules: [{ match: { pool: ['prod'] }, never: true }], perHour: {} } });
+    const args = { method, params: pairs(params) };
+    const error = await world.refused(strict.perform('api_change', args, agent));
+    expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b102\b/) });
+    expect(sent()).toEqual(before);
+  });
+
+  it('leaves out the guests that a job for all excludes', async () => {
+    const params = pairs({ all: 1, exclude: '100,101', schedule: 'daily', storage: 'nas' });
+    const { targets = [] } = await planOf(world, 'api_change', { method: 'POST /cluster/backup', params });
+    const vmids = targets.map(({ vmid }) => vmid);
+    expect(vmids).toContain(102);
+    expect(vmids).not.toContain(100);
+    expect(vmids).not.toContain(101);
   });
 
   it('names the backups that a prune removes, by the preview of Proxmox, and removes no others', async () => {

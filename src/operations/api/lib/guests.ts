@@ -1,9 +1,10 @@
 import { fail } from '../../../core/errors/errors.ts';
 import type { GuestIdentity } from '../../../core/guest.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import type { JsonObject } from '../../../core/text/json.ts';
 import { failMissing } from '../../../proxmox/access/privileges.ts';
 import { backupOwner, ownerOf } from '../../../proxmox/guest/disks.ts';
-import { isFree, listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
+import { type GuestRow, isFree, listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
 import type { ApiRequest } from './request.ts';
 
 /** Parameters that name guests by VMID: `105`, `vm:105,ct:200`. */
@@ -11,16 +12,26 @@ const NAMING = ['vmid', 'vms', 'sid', 'resources', 'guest', 'target-vmid', 'sour
 const ON_GUEST = /^\/nodes\/\{node\}\/(qemu|lxc)\/\{vmid\}(\/|$)/;
 
 /**
- * The guests that a request names anywhere: policy, protection and scope apply to them.
+ * The guests that a request names anywhere, and those that its object is about: policy, protection and scope apply to them.
+ * @param object that it changes or deletes, such as a backup job or a rule of HA
  * @param owners of backups that it removes
  * @throws guest_not_found when it names a guest that does not exist; permission_denied for one that the token cannot see
  */
-export async function guestsOf(api: ProxmoxReader, request: ApiRequest, owners: readonly number[] = []): Promise<GuestIdentity[]> {
+export async function guestsOf(
+  api: ProxmoxReader,
+  request: ApiRequest,
+  object: JsonObject = {},
+  owners: readonly number[] = [],
+): Promise<GuestIdentity[]> {
   await checkPlace(api, request);
-  const left = [...owners, ...leftBy(request)];
+  const { path } = request.api;
+  // The object may still name guests that are gone.
+  const left = [...owners, ...leftBy(request), ...(isAboutGuests(path) ? namedIn(object) : [])];
   const vmids = [...new Set([...vmidsIn(request), ...left])];
-  if (vmids.length === 0) return [];
-  const rows = (await listGuests(api)).filter(({ vmid }) => vmids.includes(vmid));
+  const jobs = path.startsWith('/cluster/backup') ? [request.params, object] : [];
+  const isIn = (row: GuestRow) => vmids.includes(row.vmid) || jobs.some((job) => isOfJob(row, job));
+  if (vmids.length === 0 && !jobs.some(({ all, pool }) => all ?? pool)) return [];
+  const rows = (await listGuests(api)).filter(isIn);
   for (const vmid of vmids.filter((one) => !rows.some((row) => row.vmid === one))) {
     // Volumes, backups and rights may outlive their guest.
     const mayBeGone = !api.limited && (request.api.method === 'DELETE' || left.includes(vmid));
@@ -50,16 +61,28 @@ async function checkPlace(api: ProxmoxReader, { api: { path }, at }: ApiRequest)
 }
 
 function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
-  const named = Object.entries({ ...at, ...params }).flatMap(([name, value]) => {
-    if (name === 'upid') return Number(/^UPID:(?:[^:]*:){5}(\d+):/.exec(String(value))?.[1] ?? Number.NaN);
-    // Of a replication job: `105-0`.
-    if (name === 'id' && path.includes('/replication')) return Number.parseInt(String(value), 10);
-    if (!NAMING.includes(name)) return [];
-    return String(value)
-      .split(/[,;\s]+/)
-      .map((one) => Number(one.replace(/^(vm|ct):/, '')));
-  });
-  return named.filter((vmid) => Number.isInteger(vmid));
+  const { upid, id } = at;
+  const ofTask = /^UPID:(?:[^:]*:){5}(\d+):/.exec(upid ?? '')?.[1];
+  // Of a replication job: `105-0`.
+  const ofJob = path.includes('/replication') ? /^\d+/.exec(String(id ?? params.id))?.[0] : undefined;
+  return [{ ...at, ...params }, { vmid: ofTask }, { vmid: ofJob }].flatMap(namedIn);
+}
+
+function namedIn(values: Readonly<Record<string, unknown>>): number[] {
+  const texts = NAMING.flatMap((name) => String(values[name] ?? '').split(/[,;\s]+/));
+  return texts.flatMap((text) => (/^(?:(?:vm|ct):)?\d+$/.test(text) ? Number(text.replace(/^\w+:/, '')) : []));
+}
+
+/** The object of a guest's own method, or of a pool, has other values by these names. */
+function isAboutGuests(path: string): boolean {
+  return path.startsWith('/cluster/');
+}
+
+/** Whether a backup job takes the guest without naming it: it takes all, or those of a pool. */
+function isOfJob({ vmid, pool, node }: GuestRow, job: Readonly<Record<string, unknown>>): boolean {
+  const excluded = String(job.exclude ?? '').split(/[,;\s]+/);
+  const takes = String(job.all ?? '') === '1' || (job.pool !== undefined && pool === job.pool);
+  return takes && !excluded.includes(String(vmid)) && (job.node === undefined || job.node === node);
 }
 
 /** Guests whose volume, backup or entry in the access list the request changes. These may exist without the guest. */
