@@ -7,7 +7,7 @@ import { aliasInput, planAliases } from './firewall/aliases.ts';
 import type { Filter } from './firewall/decision.ts';
 import { refuseLockOut } from './firewall/lock-out.ts';
 import { optionsGiven, optionsInput, planOptions, stateText } from './firewall/options.ts';
-import { part } from './firewall/parts.ts';
+import { part, setName } from './firewall/parts.ts';
 import { namesOf, ruleInput } from './firewall/rule-input.ts';
 import { planRules } from './firewall/rules.ts';
 import { planSets, refuseUsed, setInput } from './firewall/sets.ts';
@@ -104,7 +104,7 @@ export const updateFirewall = defineOperation({
 async function partsOf(ctx: OperationContext, { guest }: Target, now: GuestFirewall, args: Args) {
   const { rules: inputs = [], ip_sets = [], aliases = [] } = args;
   const made = [
-    ...ip_sets.filter(({ remove }) => !remove).map(({ name }) => `+guest/${name}`),
+    ...ip_sets.filter(({ remove }) => !remove).map(({ name }) => `+guest/${setName(name)}`),
     ...aliases.filter(({ remove }) => !remove).map(({ name }) => `guest/${name}`),
   ];
   const names = namesOf(ctx.api, guest, made);

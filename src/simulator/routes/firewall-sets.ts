@@ -48,19 +48,22 @@ function dropAlias(context: Context): null {
 const setRows = (doc: Firewall): Row[] =>
   Object.entries(doc.ipsets ?? {}).map(([name, { comment }]) => ({ name, ...(comment === undefined ? {} : { comment }) }));
 
-/** Makes a set, or with `rename` gives one another name; the same name changes its comment. */
+/**
+ * Makes a set, or with `rename` gives one another name; the same name changes its comment. The file is read in lower case: a set made as `Office`
+ * is `office` from then on, and no other case finds it.
+ */
 function addSet(context: Context): null {
   const doc = readFirewall(context);
   const [name, rename] = [nameOf(context), text(context, 'rename')];
   checkListDigest(context, digestOfRows(setRows(doc)));
   if (rename === undefined) {
     if (doc.ipsets?.[name]) invalid({ name: `IPSet '${name}' already exists` });
-    return writeFirewall(context, { ...doc, ipsets: { ...doc.ipsets, [name]: { entries: [], ...commentOf(context) } } });
+    return writeFirewall(context, { ...doc, ipsets: { ...doc.ipsets, [keyOf(name)]: { entries: [], ...commentOf(context) } } });
   }
   const { [rename]: before, ...others } = doc.ipsets ?? {};
   if (!before) invalid({ name: `IPSet '${rename}' does not exist` });
   if (others[name]) invalid({ name: `IPSet '${name}' does already exist` });
-  return writeFirewall(context, { ...doc, ipsets: { ...others, [name]: { ...before, ...commentOf(context) } } });
+  return writeFirewall(context, { ...doc, ipsets: { ...others, [keyOf(name)]: { ...before, ...commentOf(context) } } });
 }
 
 type Entry = { cidr: string; comment?: string; nomatch?: 1 };
@@ -143,7 +146,7 @@ function addGroup(context: Context): null {
   checkListDigest(context, digestOfRows(groupRows(doc)));
   if (rename === undefined) {
     if (doc.groups?.[group]) invalid({ group: `Security group '${group}' already exists` });
-    return writeFirewall(context, { ...doc, groups: { ...doc.groups, [group]: { rules: [], ...commentOf(context) } } });
+    return writeFirewall(context, { ...doc, groups: { ...doc.groups, [keyOf(group)]: { rules: [], ...commentOf(context) } } });
   }
   const { [rename]: before, ...others } = doc.groups ?? {};
   if (!before) invalid({ group: `Security group '${rename}' does not exist` });

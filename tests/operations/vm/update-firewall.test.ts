@@ -318,6 +318,21 @@ describe('IP sets and aliases', () => {
     });
   });
 
+  it('of sets are in lower case, as Proxmox keeps them, and a repeated call changes nothing', async () => {
+    const sets = {
+      ip_sets: [{ name: 'Office', add: ['10.0.0.0/8'] }],
+      rules: [{ action: 'ACCEPT', macro: 'SSH', source: '+Office' }],
+    };
+    await approved(sets);
+    expect(sent()).toEqual([
+      ['POST /ipset', { name: 'office' }],
+      ['POST /ipset/office', { cidr: '10.0.0.0/8' }],
+      ['POST /rules', { type: 'in', action: 'ACCEPT', macro: 'SSH', source: '+office', enable: '1' }],
+    ]);
+    expect(await world.done('update_firewall', { vmid: 105, ...sets })).toMatchObject({ already: true });
+    expect(await refused({ ip_sets: [{ name: 'OFFICE', remove: true }] })).toMatchObject({ code: 'not_possible' });
+  });
+
   it('get another name in one call: a new set, the rule that uses it, and the removal of the old one', async () => {
     await root('POST', `${BASE}/ipset`, { name: 'office' });
     await root('POST', `${BASE}/ipset/office`, { cidr: '10.0.0.0/8' });

@@ -51,6 +51,11 @@ export function network(text: string): string {
   return text.trim().replace(/\/(32|128)$/, (whole, bits) => (bits === (text.includes(':') ? '128' : '32') ? '' : whole));
 }
 
+/** Proxmox reads the names of IP sets in lower case, whatever case they were made in, and finds none by another. */
+export function setName(name: string): string {
+  return name.toLowerCase();
+}
+
 /** A name of an IP set or alias. @throws invalid_arguments */
 export function checkName(name: string): void {
   if (!/^[A-Za-z][A-Za-z0-9_-]{1,63}$/.test(name)) {

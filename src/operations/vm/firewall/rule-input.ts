@@ -7,7 +7,7 @@ import { firewallPath, type Rule } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
-import { network } from './parts.ts';
+import { network, setName } from './parts.ts';
 
 /** A value, or empty: the field is removed. */
 const field = z.string().refine((text) => text === '' || line(512).safeParse(text).success, { message: 'must be one line' });
@@ -43,10 +43,15 @@ export function changedRule(was: Rule, given: RuleInput): Rule {
     const value = given[name]?.trim();
     const key = name.replace('_', '-');
     if (value === '') delete next[key];
-    else if (value !== undefined) next[key] = key === 'comment' ? value : value.replace(/\s*,\s*/g, ',');
+    else if (value !== undefined) next[key] = key === 'comment' ? value : spelled(value.replace(/\s*,\s*/g, ','));
   }
   if (given.enabled !== undefined) next.enable = given.enabled ? '1' : '0';
   return next;
+}
+
+/** An IP set as Proxmox finds it. */
+function spelled(text: string): string {
+  return text.startsWith('+') ? setName(text) : text;
 }
 
 /** Names that rules may use: macros, security groups, IP sets and aliases. */
@@ -69,7 +74,7 @@ export function namesOf(api: ProxmoxReader, { at }: Pick<Guest, 'at'>, made: rea
 export async function checkedRule(rule: Rule, guest: Guest, names: Names): Promise<Rule> {
   const next = { ...rule };
   const { type, iface, proto, dport, sport, log } = next;
-  if (type === 'group') await checkOneOf('security group', next.action ?? '', await names.groups());
+  if (type === 'group') next.action = checkOneOf('security group', next.action?.toLowerCase() ?? '', await names.groups());
   else next.action = action(next.action);
   if (next.macro !== undefined) next.macro = await macro(next.macro, names);
   if ((dport ?? sport) !== undefined && !PORTED.includes(proto ?? '')) {

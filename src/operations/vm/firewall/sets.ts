@@ -10,7 +10,7 @@ import { refuseTwice } from '../lib/match.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, listed, network, note, type Part } from './parts.ts';
+import { checkName, listed, network, note, type Part, setName } from './parts.ts';
 
 const MAX_ADDRESSES = 50;
 
@@ -31,8 +31,9 @@ interface Sets {
 }
 
 /** IP sets that are made, filled, emptied and removed. */
-export async function planSets(out: Part, api: ProxmoxReader, guest: Guest, inputs: readonly SetInput[]): Promise<void> {
-  if (inputs.length === 0) return;
+export async function planSets(out: Part, api: ProxmoxReader, guest: Guest, given: readonly SetInput[]): Promise<void> {
+  if (given.length === 0) return;
+  const inputs = given.map((one) => ({ ...one, name: setName(one.name) }));
   refuseTwice(
     'IP set',
     inputs.map(({ name }) => name),
