@@ -4,7 +4,7 @@ import { withoutZone } from '../../core/network.ts';
 import type { Method } from '../../core/plan/plan.ts';
 import type { Reply } from '../answers/errors.ts';
 import { form, isPlainPath, urlFor, type WireParams } from '../guest/encode.ts';
-import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
+import { ConnectFailure, connectReason, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
 import { answerOf, bodyOf, reasonOf, TooLarge } from './answer.ts';
 import { createConnections } from './connections.ts';
 import { garbledReason } from './garbled.ts';
@@ -145,5 +145,5 @@ function causesOf(thrown: unknown): Error[] {
 function plainReason(causes: Error[]): string {
   const inner = causes.at(-1);
   if (inner instanceof AggregateError) return inner.errors.map((one) => String((one as Error).message)).join(', ');
-  return inner?.message || 'the connection failed';
+  return (inner && connectReason(inner)) || 'the connection failed';
 }

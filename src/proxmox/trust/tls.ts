@@ -51,6 +51,13 @@ export class ConnectFailure extends Error {
   override name = 'ConnectFailure';
 }
 
+/** Why a connection failed, in words: OpenSSL's own text begins with an address in memory and names a line of its source. */
+export function connectReason(cause: Error & { code?: string; reason?: string }): string {
+  const { code = '', reason } = cause;
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') return 'it does not speak HTTPS on this port';
+  return code.startsWith('ERR_SSL_') ? `TLS failed: ${reason ?? code}` : cause.message;
+}
+
 /** Reads PROXMOX_CA_FILE. Throws `invalid_configuration`. */
 export function readCa(connection: ConnectionSettings): string | undefined {
   if (connection.caFile === undefined) return undefined;
@@ -238,7 +245,10 @@ export function inspectTls(endpoint: Endpoint): Promise<ShownCertificate> {
     const give = (cause: Error) => {
       socket.destroy();
       reject(
-        new ProxmoxMcpError('unreachable', `${host}:${port} cannot be reached: ${cause.message}.`, { ...proxyHint([endpoint]), cause }),
+        new ProxmoxMcpError('unreachable', `${host}:${port} cannot be reached: ${connectReason(cause)}.`, {
+          ...proxyHint([endpoint]),
+          cause,
+        }),
       );
     };
     socket.setTimeout(CONNECT_TIMEOUT_MS, () => give(new Error('connection timed out')));

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -293,6 +295,16 @@ describe('looking at a certificate', () => {
     expect(Date.parse(shown.validTo)).toBeGreaterThan(systemClock.now());
     expect(shown.chainPem).toEqual([leaf.cert]);
     expect(server.received).toEqual([]);
+  });
+
+  it('names a server that does not speak HTTPS, in words of ours', async () => {
+    const plain = createServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n')).listen(0, '127.0.0.1');
+    closing.push(async () => void plain.close());
+    await once(plain, 'listening');
+    const endpoint = { host: '127.0.0.1', port: (plain.address() as AddressInfo).port };
+    const message = `127.0.0.1:${endpoint.port} cannot be reached: it does not speak HTTPS on this port.`;
+    await expect(inspectTls(endpoint)).rejects.toMatchObject({ code: 'unreachable', message });
+    await expect(open([endpoint]).get('/version')).rejects.toMatchObject({ code: 'unreachable', message });
   });
 
   it('fails when no server is there', async () => {
