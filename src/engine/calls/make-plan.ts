@@ -5,6 +5,7 @@ import { type Plan, type PlanDraft, planFrom } from '../../core/plan/plan.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
 import { unstated } from '../../operations/stated.ts';
 import { planContext, type Reserved } from '../context.ts';
+import { refuseDoomedNames } from '../limits/made-again.ts';
 import { raisedByMove } from '../limits/moves.ts';
 import { deletedLately } from '../limits/reservations.ts';
 import { checkPlanScope } from '../limits/scope.ts';
@@ -26,6 +27,7 @@ export async function makePlan(
   refuseUnstated(call.operation, draft);
   const plan = await withSources(planFrom(await raisedByMove(draft, ports), call.operation), api);
   await checkPlanScope(plan, call.caller.scope, api);
+  await refuseDoomedNames(plan, ports);
   const open = await openRunsOf(vmidsOf(plan), ports);
   const warnings = [...plan.warnings, ...open.map(openLine), ...(await reuses(plan, ports))];
   return inCluster({ ...plan, warnings }, ports.cluster.calledAs);

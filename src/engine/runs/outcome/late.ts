@@ -167,8 +167,26 @@ export async function doomedVmids(ports: Ports): Promise<Map<number, string>> {
   return new Map(destroying.flatMap(({ id, plan }) => vmidsOf(plan).map((vmid) => [vmid, id] as const)));
 }
 
-function destroysGuest({ plan, steps }: RunRecord): boolean {
-  const mayCome = (id: string) => steps.some((record) => record.id === id && record.state !== 'done' && record.state !== 'failed');
-  const isGone = plan.expected.some((condition) => condition.kind === 'guest' && condition.is === 'absent');
-  return requestsOf(plan).some((step) => ((isGone && step.method === 'DELETE') || overwrites(step)) && mayCome(step.id));
+function destroysGuest(run: RunRecord): boolean {
+  const isGone = run.plan.expected.some((condition) => condition.kind === 'guest' && condition.is === 'absent');
+  return requestsOf(run.plan).some((step) => ((isGone && step.method === 'DELETE') || overwrites(step)) && mayCome(step.id, run));
+}
+
+const mayCome = (id: string, { steps }: RunRecord): boolean =>
+  steps.some((record) => record.id === id && record.state !== 'done' && record.state !== 'failed');
+
+/** Nodes share storages, and guests move between nodes. */
+const onAnyNode = (path: string) => path.replace(/^\/nodes\/[^/]+/, '');
+
+/** The run whose DELETE of this path, on any node, has no known outcome: it would delete a new snapshot or file of that name. */
+export async function lateDelete(path: string, ports: Ports): Promise<RunRecord | undefined> {
+  const { runs } = await ports.store();
+  for (const run of await runs.unknown(ports.cluster.name)) {
+    const deletes = (one: RunRecord) =>
+      requestsOf(one.plan).some((step) => step.method === 'DELETE' && onAnyNode(step.path) === onAnyNode(path) && mayCome(step.id, one));
+    if (!deletes(run)) continue;
+    const now = await ports.watch.look(run, ports);
+    if (now.status === 'unknown' && deletes(now)) return now;
+  }
+  return undefined;
 }

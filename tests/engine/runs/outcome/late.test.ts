@@ -1,10 +1,11 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../../src/core/clock.ts';
 import type { JsonObject } from '../../../../src/core/text/json.ts';
 import type { Session } from '../../../../src/engine/session.ts';
 import type { Engine } from '../../../../src/engine/types.ts';
 import { createGauges } from '../../../../src/http/gauges.ts';
 import { SEED_TOKENS } from '../../../../src/simulator/index.ts';
+import { openWorld as openState } from '../../../../src/simulator/world.ts';
 import { openStore, type Store } from '../../../../src/store/index.ts';
 import { callsTo } from '../../../helpers/calls.ts';
 import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
@@ -289,4 +290,42 @@ it('the digest of a guest being made is the one that its making left: a change i
   desk().release();
   expect(await making).toMatchObject({ details: { done: [expect.stringContaining('create made')] } });
   expect(world.cluster.mutations().every(({ method, path }) => !(method === 'PUT' && path.endsWith('/config')))).toBe(true);
+});
+
+describe('the name at which a DELETE may still come', () => {
+  /** With full rights. A second request deletes what the first one was for. */
+  async function deletedTwice(operation: string, args: object, path: string): Promise<string> {
+    const first = await lose(operation, args, 'DELETE', path);
+    await performed(operation, args);
+    expect((await statusOf(first)).run).toBe('unknown');
+    return first;
+  }
+  const blocked = (run_id: string) => ({ code: 'conflict', details: { run_id }, hint: expect.stringContaining('Choose another name') });
+
+  it('is given to no new snapshot, until the operator closes the run', async () => {
+    await open();
+    engine = world.another({}, { clock: hurriedClock() });
+    const nightly = { vmid: 105, snapshot: 'nightly' };
+    await performed('snapshot_vm', nightly);
+    const first = await deletedTwice('delete_snapshot', nightly, '/snapshot/nightly$');
+    expect(await world.refused(perform('snapshot_vm', nightly))).toMatchObject(blocked(first));
+    expect(await performed('snapshot_vm', { vmid: 105, snapshot: 'weekly' })).toMatchObject({ snapshot: 'weekly' });
+    await engine.openRuns.close(first, 'not-done', operator());
+    expect(await performed('snapshot_vm', nightly)).toMatchObject({ snapshot: 'nightly' });
+  });
+
+  it('is given to no file that is downloaded', async () => {
+    await open();
+    const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const } };
+    engine = world.another({ limits: { ...limits, mediaHosts: ['*.example.org'] } }, { clock: hurriedClock() });
+    const state = openState({ file: world.cluster.file, now: Date.now, timeScale: 0.01 });
+    const [tools, more] = ['https://images.example.org/tools.iso', 'https://images.example.org/more.iso'] as const;
+    for (const url of [tools, more]) state.put('site', url, { url, size: 2 ** 20, mimetype: 'x', sums: {} });
+    state.close();
+    const download = (url: string) => perform('download_media', { url, content: 'iso', storage: 'local', node: 'pve' });
+    await download(tools);
+    const first = await deletedTwice('delete_volume', { volume: 'local:iso/tools.iso', node: 'pve' }, '/content/');
+    expect(await world.refused(download(tools))).toMatchObject(blocked(first));
+    expect(await download(more)).toMatchObject({ kind: 'done' });
+  });
 });
