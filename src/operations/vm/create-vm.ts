@@ -17,7 +17,7 @@ import { chooseNode } from './provision/choose/node.ts';
 import { chooseStorage, thinWarning } from './provision/choose/storage.ts';
 import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
-import { findMedium } from './provision/create/media.ts';
+import { findMedium, importWarnings } from './provision/create/media.ts';
 import { createParams, DEFAULTS, defaultCpu } from './provision/create/params.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
@@ -81,6 +81,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly 
   const shelf = { api: ctx.api, node: node.node, storages };
   const iso = args.iso && (await findMedium(shelf, 'iso', args.iso)).volid;
   const image = args.image ? await findMedium(shelf, 'image', args.image) : undefined;
+  const imported = image ? importWarnings(image, node.node, guests) : [];
   const diskGib = args.disk_gb ?? Math.max(DEFAULTS.diskGib, Math.ceil(image?.sizeGib ?? 0));
   if (image && diskGib < image.sizeGib) {
     fail('not_possible', `disk_gb ${diskGib} is smaller than the image (${image.sizeGib.toFixed(2)} GiB). Disks only grow.`, {
@@ -153,6 +154,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly 
       args.ostype === 'win11' && args.bios === 'seabios' && 'the setup of Windows 11 asks for UEFI (bios: ovmf)',
       ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
       ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
+      ...imported,
       image && !args.cloud_init && 'no cloud_init was given: a cloud image then has no user who can log in',
       args.cloud_init && !image && 'cloud-init only works in images that bring it; an installer ISO ignores it',
       ...(await thinWarning(ctx, node.node, storage, diskGib)),

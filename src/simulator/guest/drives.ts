@@ -5,7 +5,7 @@ import { ApiError, forbid, invalid, refuse } from '../errors.ts';
 import type { Config, Storage, Volume } from '../model.ts';
 import { parsePropertyString, printPropertyString } from '../property-string.ts';
 import type { World } from '../world.ts';
-import { DRIVE_KEY, option, printSize, volumeOf } from './config.ts';
+import { DRIVE_KEY, isCloudInit, option, printSize, volumeOf } from './config.ts';
 import {
   allocate,
   contentOf,
@@ -158,6 +158,9 @@ function announce(shop: Workshop, key: string, stored: string): string {
 function importDisk(shop: Workshop, storage: Storage, source: string, format: string | undefined): Volume {
   const origin = findVolume(shop.world, shop.node, source);
   if (!origin) refuse(`failed to stat '${pathOf(findStorage(shop.world, storageOf(source)), source)}'`);
+  const owner = origin.content === 'images' ? shop.world.guest(ownerOf(source) ?? 0) : undefined;
+  if (isCloudInit(`${source},media=cdrom`)) refuse(`cannot import from '${source}' - cannot import from cloudinit disk`);
+  if (owner && owner.node !== shop.node) refuse(`cannot import from '${source}' - owner VM ${owner.vmid} not on local node`);
   shop.log(`create full clone of drive (${source})`);
   return copyVolume(shop, origin, { storage, format: format ?? origin.format });
 }

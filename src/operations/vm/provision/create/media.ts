@@ -1,7 +1,10 @@
 import { fail } from '../../../../core/errors/errors.ts';
+import { labelOf } from '../../../../core/guest.ts';
 import { plainText } from '../../../../core/text/text.ts';
 import { requirePrivileges } from '../../../../proxmox/access/privileges.ts';
 import { sightOf } from '../../../../proxmox/access/visibility.ts';
+import { CLOUD_INIT, ownerOf } from '../../../../proxmox/guest/disks.ts';
+import type { GuestRow } from '../../../../proxmox/guest/guests.ts';
 import { listVolumes, storageOf, type Volume } from '../../../../proxmox/storage.ts';
 import { requireSight } from '../../../storage/lib/one-storage.ts';
 import { few, type Shelf, volumes } from '../choose/at-hand.ts';
@@ -49,6 +52,25 @@ async function findFile(shelf: Shelf, parameter: Parameter, name: string): Promi
     hint: `Choose one of: ${few(candidates)}.`,
     details: { candidates },
   });
+}
+
+/**
+ * The guest whose disk is imported: Proxmox copies it only on the node that this guest is on, and fails in the task elsewhere.
+ * @returns warnings
+ * @throws not_possible
+ */
+export function importWarnings({ volid }: Volume, node: string, guests: readonly GuestRow[]): string[] {
+  const shown = plainText(volid, 200);
+  if (CLOUD_INIT.test(volid))
+    fail('not_possible', `image ${shown} is a generated cloud-init drive, which Proxmox does not import.`, { hint: 'Choose a disk.' });
+  const owner = guests.find(({ vmid }) => vmid === ownerOf(volid));
+  if (owner === undefined) return [];
+  if (owner.node !== node) {
+    fail('not_possible', `image ${shown} belongs to ${labelOf(owner)} on ${owner.node}, and a disk of a guest is imported there only.`, {
+      hint: `Call again with "node": "${owner.node}", then migrate_vm.`,
+    });
+  }
+  return owner.status === 'running' ? [`${labelOf(owner)} runs: the copy of its disk is in the state of one after a power failure`] : [];
 }
 
 /** Kinds of volumes, by the folder that file storages keep them in. */
