@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { isInPool, isTagged } from '../../core/guest.ts';
 import type { Plan } from '../../core/plan/plan.ts';
@@ -27,9 +28,13 @@ export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limi
 }
 
 /** A guest that leaves the scope would make room for another one. @throws quota_exceeded */
-export function checkStays({ from, to }: NonNullable<Plan['moves']>, limits: LimitSettings): void {
+export function checkStays({ target, moves, becomes, facts = {} }: Plan, limits: LimitSettings): void {
   const { scope } = limits;
-  if (scope.kind !== 'pool' && scope.kind !== 'tag') return;
+  if (!target || !(moves ?? becomes) || (scope.kind !== 'pool' && scope.kind !== 'tag')) return;
+  // A rollback, and a restore over a guest, bring back other tags. Its pool stays.
+  const pool = defined({ pool: facts.pool });
+  const from = moves?.from ?? { ...pool, tags: facts.tags ?? [], template: false };
+  const to = moves?.to ?? { ...pool, tags: becomes?.tags ?? [] };
   const isIn = (place: Pick<GuestRow, 'pool' | 'tags'>) => counts({ ...place, vmid: 0, template: from.template }, limits, new Set());
   if (!isIn(from) || isIn(to)) return;
   refuseOutside(scope, 'the guest would no longer be one of them', 'Only the operator can take a guest out of them, in Proxmox VE.');

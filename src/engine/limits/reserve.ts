@@ -47,7 +47,7 @@ async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefine
 /** @throws quota_exceeded, or storage_unavailable where earlier work takes the space */
 export async function checkQuota(plan: Plan, ports: Ports, mine: readonly Reservation[]): Promise<void> {
   const { api, limits } = ports.cluster;
-  if (plan.moves) checkStays(plan.moves, limits);
+  checkStays(plan, limits);
   const demands = demandsOf(plan);
   if (demands.length === 0) return;
   for (const part of partsOf(plan)) if (part.demand?.newGuests === 1) checkInside(newGuest(part), limits);

@@ -57,7 +57,7 @@ function givenOutOfScope(plan: Plan, scope: Scope): string | undefined {
   const foreign = pools.find((pool) => !guestInScope({ pool }, defined({ pools: scope.pools })));
   if (foreign !== undefined) return `pool ${foreign} is outside of it`;
   if (targetsOf(plan).length > 0 || plan.demand?.newGuests !== 1) return undefined;
-  const tags = given('tags').flatMap(tagsOf);
+  const tags = [...given('tags').flatMap(tagsOf), ...(plan.becomes?.tags ?? [])];
   const pool = pools.at(-1);
   if (guestInScope({ tags, ...defined({ pool }) }, scope)) return undefined;
   return `the new guest would be outside of it (${describe(scope)})`;

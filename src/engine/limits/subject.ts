@@ -47,7 +47,7 @@ export async function subjectOf(
     .filter((part) => targetsOf(part).length === 0)
     .map((part) => {
       const fresh = newGuest(part);
-      return { pool: null, ...fresh, createdHere: fresh.vmid !== 0, tags: [...fresh.tags, ...(plan.becomes?.tags ?? [])] };
+      return { pool: null, ...fresh, createdHere: fresh.vmid !== 0 };
     });
   const what = { operation: plan.operation, effect: plan.effect, principal };
   if (!asksFacts || targets.length + sources.length === 0) {
@@ -92,8 +92,8 @@ export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> &
   const pool = last('pool');
   return {
     vmid: plan.demand?.vmid ?? 0,
-    // A clone without tags of its own gets those of its source.
-    tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
+    // A clone without tags of its own gets those of its source, and a restored guest those in its backup.
+    tags: last('tags') === undefined ? (plan.facts?.tags ?? plan.becomes?.tags ?? []) : tagsOf(last('tags')),
     createdHere: true,
     ...defined({ pool }),
   };

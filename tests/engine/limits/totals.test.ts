@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Caller } from '../../../src/core/people/caller.ts';
 import type { LimitSettings } from '../../../src/core/settings/settings.ts';
 import { checkInside } from '../../../src/engine/limits/quota.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
@@ -155,6 +156,35 @@ describe('limits of a scope', () => {
       expect(await world.refused(pooled.perform('update_vm', { vmid, pool }, agent))).toMatchObject({ code: 'quota_exceeded' });
     expect(world.cluster.mutations()).toHaveLength(before);
     expect(await world.call('update_vm', { vmid, add_tags: ['ci'], pool: 'none' })).toMatchObject({ kind: 'done' });
+  });
+
+  it('keep a guest that a rollback or a restore over it would give other tags', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'early', disk_gb: 1 });
+    await world.done('snapshot_vm', { vmid, snapshot: 'untagged' });
+    await world.done('backup_vm', { vmid, storage: 'nas' });
+    await world.done('update_vm', { vmid, add_tags: ['agents'] });
+    const before = world.cluster.mutations().length;
+    const counted = world.another(limits({ scope: { kind: 'tag', tag: 'agents' } }));
+    const leave = { code: 'quota_exceeded', message: expect.stringContaining('the guest would no longer be one of them') };
+    for (const [operation, args] of [
+      ['rollback_snapshot', { vmid, snapshot: 'untagged' }],
+      ['restore_backup', { source_vmid: vmid, overwrite: true }],
+    ] as const)
+      expect(await world.refused(counted.perform(operation, args, agent)), operation).toMatchObject(leave);
+    expect(world.cluster.mutations()).toHaveLength(before);
+    await world.asks('rollback_snapshot', { vmid, snapshot: 'untagged' });
+  });
+
+  it('count the tags in a backup for the guest that it becomes', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'tagged', disk_gb: 1, tags: ['agents'] });
+    await world.done('backup_vm', { vmid, storage: 'nas' });
+    const counted = world.another(limits({ scope: { kind: 'tag', tag: 'agents' } }));
+    const restored = { name: 'restored', source_vmid: vmid };
+    expect(await counted.perform('restore_backup', restored, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
+    const limited: Caller = { ...agent, scope: { tags: ['agents'] } };
+    expect(await world.call('restore_backup', { ...restored, name: 'again' }, {}, limited)).toMatchObject({ kind: 'done' });
   });
 
   it('of a pool let guests into the pools below it', async () => {
