@@ -139,6 +139,7 @@ describe('api_change', () => {
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, memory: 64_000 }, 'set_resources'],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, delete: 'vga,memory' }, 'set_resources'],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, smp: 64 }, 'set_resources'],
+    ['PUT /pools/{poolid}', { poolid: 'agents', vms: '105', delete: true }, 'update_vm'],
     ['POST /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, cdrom: 'local-lvm:900,media=disk' }, 'update_vm'],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, delete: 'cdrom' }, 'update_vm'],
   ])('names the tool for %s', async (method, params, tool) => {
@@ -194,7 +195,7 @@ describe('api_change', () => {
     await world.close();
     const never = { match: { vmid: [{ from: 105, to: 105 }] }, never: true };
     world = await openWorld({ policy: { rules: [never], perHour: {} } });
-    expect(await refusal('PUT /pools/{poolid}', { poolid: 'agents', vms: '105' })).toMatchObject({
+    expect(await refusal('POST /cluster/ha/resources', { sid: 'vm:105' })).toMatchObject({
       code: 'forbidden_by_policy',
       message: expect.stringContaining('105'),
     });

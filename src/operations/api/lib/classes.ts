@@ -14,6 +14,8 @@ export const CONFIG: readonly string[] = [
   'PUT /nodes/{node}/qemu/{vmid}/config',
   'PUT /nodes/{node}/lxc/{vmid}/config',
 ];
+/** The tool that covers a parameter of a method which no tool sends: limits and policy depend on the pool of a guest. */
+export const COVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = { 'PUT /pools/{poolid}': { vms: 'update_vm' } };
 /** Keys that Proxmox reads as another one: its CD drive is `ide2`, and old configurations count sockets as `smp`. */
 const MEANS: Readonly<Record<string, string>> = { cdrom: 'ide2', smp: 'sockets' };
 /** Parameters of the request itself, not settings of the guest. */
@@ -49,6 +51,7 @@ export function neverSent(tools: readonly Operation[]): Record<string, readonly 
   const keys = tools.flatMap((one) => CONFIG.flatMap((name) => paramsOf(one, name))).filter((key) => !HOW.includes(key));
   return {
     ...Object.fromEntries([...covered, ...NEVER.keys()].map((name) => [name, []])),
+    ...Object.fromEntries(Object.entries(COVERED).map(([name, params]) => [name, Object.keys(params)])),
     ...Object.fromEntries(CONFIG.map((name) => [name, [...new Set([...keys, ...Object.keys(MEANS), ...NEVER_KEYS])]])),
   };
 }

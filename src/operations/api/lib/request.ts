@@ -7,7 +7,7 @@ import { type ApiMethod, type Contract, contract } from '../../../proxmox/contra
 import type { Operation } from '../../define.ts';
 import { filled } from '../../filled.ts';
 import { setting } from '../../secret.ts';
-import { CONFIG, classOf, isNeverKey, toolOfKey } from './classes.ts';
+import { CONFIG, COVERED, classOf, isNeverKey, toolOfKey } from './classes.ts';
 
 /** The input for any method; `params` as `name=value`, since strict clients know no free-form maps. A list repeats its name. */
 export const asked = {
@@ -42,6 +42,7 @@ export async function requestFor({ method, params }: Asked, verbs: readonly Verb
     });
   const values = valuesOf(params, api);
   if (CONFIG.includes(name)) checkKeys(name, values, tools);
+  for (const [key, tool] of Object.entries(COVERED[name] ?? {})) if (key in values) refuseCovered(`${key} of ${name}`, tool);
   const problems = paramProblems(api, values, all);
   if (problems.length > 0)
     fail('invalid_arguments', `${name} cannot be sent. ${problems.map((one) => `${one[0]?.toUpperCase()}${one.slice(1)}.`).join(' ')}`, {
