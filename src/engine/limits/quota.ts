@@ -5,6 +5,8 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
+import { summed } from '../../core/sums.ts';
+import { gibOf } from '../../core/text/sizes.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { isDisk, volumeRows } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/schema.ts';
@@ -105,10 +107,6 @@ export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>>
       }),
     ),
   );
-  const sums = new Map<number, number>();
-  for (const volume of lists.flat()) {
-    if (volume.vmid === undefined || !isDisk(volume)) continue;
-    sums.set(Number(volume.vmid), (sums.get(Number(volume.vmid)) ?? 0) + (volume.size ?? 0) / 2 ** 30);
-  }
-  return sums;
+  const disks = lists.flat().filter((volume) => volume.vmid !== undefined && isDisk(volume));
+  return summed(disks.map(({ vmid, size = 0 }) => [Number(vmid), gibOf(size)] as const));
 }
