@@ -6,7 +6,7 @@ import { plainText } from '../../core/text/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { BACKUP_READS, GUEST_READS } from '../vm/lib/api.ts';
+import { BACKUP_READS, GUEST_READS, NODE_READS } from '../vm/lib/api.ts';
 import { refuseTooLarge } from '../vm/lib/limits.ts';
 import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
@@ -38,6 +38,7 @@ export const restoreBackup = defineOperation({
   byName: { source_vmid: 'source_name' },
   output: made,
   reads: [...GUEST_READS, ...BACKUP_READS, 'GET /nodes/{node}/vzdump/extractconfig'],
+  mayRead: [...NODE_READS, 'GET /pools'],
   sends: {
     'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique'],
     'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique'],

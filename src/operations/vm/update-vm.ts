@@ -52,7 +52,7 @@ export const updateVm = defineOperation({
   byName: { vmid: 'name' },
   output: changed.extend({ applied: z.array(z.string()).optional(), pending: z.array(z.string()).optional() }),
   reads: GUEST_READS,
-  mayRead: [...PLACE_READS, ...LIST_READS, ...ADDRESS_READS, ...bothReads('snapshot/{snapname}/config')],
+  mayRead: [...PLACE_READS, ...LIST_READS, ...ADDRESS_READS, ...bothReads('snapshot/{snapname}/config'), 'GET /pools'],
   sends: {
     'POST /nodes/{node}/qemu/{vmid}/config': ['description', 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/config': ['description', 'digest'],
