@@ -13,6 +13,10 @@ const HEADERS_MS = 15_000;
 const REQUEST_MS = 30_000;
 const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 4096;
+/** After so long (ms) of silence TCP asks whether the client is still there: a stream to one that vanished would never end. */
+const PROBE_MS = 60_000;
+
+const SERVER = { connectionsCheckingInterval: CHECK_MS, keepAlive: true, keepAliveInitialDelay: PROBE_MS };
 
 /** The listener's facts about a connection. */
 export interface Connection {
@@ -51,7 +55,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
       outgoing.destroy();
     });
   };
-  const server: Server = options.tls ? tlsServer(options.tls, handler) : createServer({ connectionsCheckingInterval: CHECK_MS }, handler);
+  const server: Server = options.tls ? tlsServer(options.tls, handler) : createServer(SERVER, handler);
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -85,7 +89,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 
 function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListener): Server {
   try {
-    return createTlsServer({ ...tls, connectionsCheckingInterval: CHECK_MS }, handler);
+    return createTlsServer({ ...tls, ...SERVER }, handler);
   } catch (cause) {
     return fail('invalid_configuration', `The certificate and its key cannot be used (${(cause as NodeJS.ErrnoException).code}).`, {
       hint: 'Give two PEM files that belong together, the key without a passphrase.',

@@ -47,10 +47,10 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     void session?.transport.close();
   }
 
-  /** Ends sessions idle for long; checked at every request. */
+  /** Ends sessions that have been without a connection for long; checked at every request. Many clients do not begin again after that. */
   function sweep(): void {
     const limit = clock.now() - IDLE_MS;
-    for (const [id, { usedAt }] of sessions) if (usedAt < limit) end(id);
+    for (const [id, { usedAt, open }] of sessions) if (open === 0 && usedAt < limit) end(id);
   }
 
   /** Whether one more session may begin. Where the limit is reached, the session that was abandoned first ends for it. */

@@ -81,6 +81,17 @@ describe('sessions of one principal', () => {
     expect(sessions.count()).toBe(0);
   });
 
+  it('last while their client listens, however long it says nothing, and half an hour more', async () => {
+    const { session } = await begin('listening');
+    const stream = await send('listening', 'GET', undefined, { session });
+    clock.pass(31 * 60);
+    await begin('other');
+    expect(await isKnown('listening', session)).toBe(true);
+    stream.hangUp();
+    clock.pass(31 * 60);
+    expect(await isKnown('listening', session)).toBe(false);
+  });
+
   it('end when idle for half an hour', async () => {
     const { session } = await begin('asleep');
     clock.pass(29 * 60);
