@@ -27,7 +27,10 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
 
   async function ask(served: Served, request: Request): Promise<Answered> {
     const { name: cluster } = served;
-    const limitMs = (hung.get(cluster) ?? 0) > clock.now() ? HUNG_ANSWERS_WITHIN_MS : ANSWERS_WITHIN_MS;
+    const began = clock.now();
+    const isHung = (hung.get(cluster) ?? 0) > began;
+    const limitMs = isHung ? HUNG_ANSWERS_WITHIN_MS : ANSWERS_WITHIN_MS;
+    let isLate = false;
     const stop = new AbortController();
     const { signal = stop.signal } = request.options;
     const options = { ...request.options, signal: AbortSignal.any([signal, stop.signal]) };
@@ -37,13 +40,16 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     );
     const late = clock.sleep(limitMs, stop.signal).then(
       (): Answered => {
-        hung.set(cluster, clock.now() + HUNG_MS);
+        isLate = true;
         return { cluster, error: new ProxmoxMcpError('unreachable', `No answer within ${limitMs / 1000} s.`) };
       },
       () => asked,
     );
     const answer = await Promise.race([asked, late]).finally(() => stop.abort());
     if ('output' in answer) hung.delete(cluster);
+    // The connection may give up first. A short wait does not count, so that a slow cluster gets a full one again after a minute.
+    else if (!isHung && (isLate || (answer.error.code === 'unreachable' && clock.now() - began >= HUNG_ANSWERS_WITHIN_MS)))
+      hung.set(cluster, clock.now() + HUNG_MS);
     return answer;
   }
 

@@ -23,15 +23,16 @@ const refused = (call: Promise<unknown>) =>
 /** The limits of a read of all clusters: a cluster that hung lately is given less (ms). */
 const LIMITS = [35_000, 2_000];
 
-/** Real time, but the limits of a read of all clusters pass once the first cluster has answered; `limits` are those that were set (ms). */
-function patientClock(): { clock: Clock; limits: number[] } {
+/** Real time that a test turns. The limits of a read of all clusters pass once the first cluster has answered; `limits` are those that were set (ms). */
+function patientClock({ waitsFor = LIMITS } = {}): { clock: Clock; limits: number[]; pass: (ms: number) => void } {
   const limits: number[] = [];
+  let ahead = 0;
   const waiting = new Set<() => void>();
   const sleep: Clock['sleep'] = (ms, signal) => {
     if (!LIMITS.includes(ms)) return systemClock.sleep(ms, signal);
     limits.push(ms);
     return new Promise((resolve, reject) => {
-      waiting.add(resolve);
+      if (waitsFor.includes(ms)) waiting.add(resolve);
       signal?.addEventListener('abort', () => {
         waiting.delete(resolve);
         reject(signal.reason);
@@ -39,7 +40,10 @@ function patientClock(): { clock: Clock; limits: number[] } {
       });
     });
   };
-  return { clock: { now: () => Date.now(), sleep }, limits };
+  const pass = (ms: number) => {
+    ahead += ms;
+  };
+  return { clock: { now: () => Date.now() + ahead, sleep }, limits, pass };
 }
 /** Time-outs of requests pass in a moment, the limits of a read of all clusters never, however slow the machine is. */
 function endlessClock(): Clock {
@@ -353,7 +357,7 @@ describe('a cluster that does not answer', () => {
 
   it('and hangs delays a read by the time-out of one request, the next one less, and no change on the other', async () => {
     two.work.simulator.faults.add({ action: 'hold-before' });
-    const { clock, limits } = patientClock();
+    const { clock, limits, pass } = patientClock();
     const engine = two.another({ clock });
     const read = async () => {
       const result = await engine.perform('list_vms', {}, agent);
@@ -365,8 +369,27 @@ describe('a cluster that does not answer', () => {
     expect(limits.splice(0)).toEqual([35_000, 35_000]);
     expect(await engine.perform('start_vm', { cluster: 'home', vmid: 104 }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
     expect(await read()).toContain('work (No answer within 2 s.)');
-    expect(limits).toEqual([35_000, 2_000]);
+    expect(limits.splice(0)).toEqual([35_000, 2_000]);
+    // The short wait does not begin another minute of short waits, in which a slow cluster could never answer.
+    pass(40_000);
+    await read();
+    pass(40_000);
+    await read();
+    expect(limits).toEqual([35_000, 2_000, 35_000, 35_000]);
   });
+
+  it('and hangs delays the next read less also where its connection gave up first', async () => {
+    two.work.simulator.faults.add({ action: 'hold-before' });
+    const { clock, limits } = patientClock({ waitsFor: [2_000] });
+    const engine = two.another({ clock, timeoutMs: 4_000 });
+    const notices = [];
+    for (let n = 0; n < 2; n++) {
+      const result = await engine.perform('list_vms', {}, agent);
+      notices.push(result.kind === 'done' ? result.output.notice : result.kind);
+    }
+    expect(notices).toEqual([expect.stringContaining('no answer in time'), expect.stringContaining('No answer within 2 s.')]);
+    expect(limits).toEqual([35_000, 35_000, 35_000, 2_000]);
+  }, 60_000);
 
   it('leaves unknown whether a guest is on it', async () => {
     await two.work.simulator.close();
