@@ -13,9 +13,9 @@ import { hasPassphrase } from '../engine/approvals/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
 import { approvalView } from '../render/approval-view.ts';
 import type { Assets } from './assets.ts';
-import { clusterAnswers } from './cluster.ts';
+import { backupsAnswers, clusterAnswers } from './cluster.ts';
 import { denyAllOf } from './deny-all.ts';
-import { backupsView, guestDetail } from './guest.ts';
+import { guestDetail } from './guest.ts';
 import { createLiveFeed, liveStream } from './live.ts';
 import type { Logins } from './login.ts';
 import { openRunView, outcomeView } from './outcome.ts';
@@ -121,7 +121,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   });
   app.get('/api/live', (c) => liveStream(c, feed, async () => (await sessions.find(c.var.secrets, { touch: false })) !== undefined));
   app.get('/api/cluster', async (c) => c.json(await clusterAnswers(engine, c.var.caller, settings)));
-  app.get('/api/backups', async (c) => c.json(await Promise.all(readersOf(engine, c.var.caller).map(backupsView))));
+  app.get('/api/backups', async (c) => c.json(await backupsAnswers(engine, c.var.caller)));
   app.get('/api/guests/:vmid', async (c) => {
     const readers = readersOf(engine, c.var.caller);
     const reader = readers.find(({ cluster }) => cluster === (c.req.query('cluster') ?? ''));

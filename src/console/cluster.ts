@@ -7,8 +7,9 @@ import type { LimitSettings, Settings } from '../core/settings/settings.ts';
 import { plainText } from '../core/text/text.ts';
 import type { Engine } from '../engine/types.ts';
 import type { GuestView as Listed } from '../operations/vm/show/guest-columns.ts';
+import { backupsView } from './guest.ts';
 import { problemOf, type Reader, readersOf } from './read.ts';
-import type { ClusterAnswer, ClusterView, GuestView, Quota } from './wire.ts';
+import type { BackupsView, ClusterAnswer, ClusterView, GuestView, Quota } from './wire.ts';
 
 const PAGE = 500;
 /** More guests than a human reads on a page. */
@@ -33,6 +34,20 @@ export function clusterAnswers(
         (view) => ({ name, view }),
         (thrown) => ({ name, problem: problemOf(thrown) }),
       );
+    }),
+  );
+}
+
+/** The same for the newest backup of each guest. */
+export function backupsAnswers(engine: Engine, caller: Caller): Promise<BackupsView[]> {
+  return Promise.all(
+    readersOf(engine, caller).map(async (reader) => {
+      const view = backupsView(reader);
+      return (reader.cluster === '' ? view : soon(view)).catch((thrown) => ({
+        cluster: reader.cluster,
+        guests: [],
+        notice: problemOf(thrown).message,
+      }));
     }),
   );
 }

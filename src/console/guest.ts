@@ -54,16 +54,12 @@ function curveOf(row: JsonObject): Curve[] {
 
 /** The newest backup of each guest, those without a good recent one first. */
 export async function backupsView({ cluster, read }: Reader): Promise<BackupsView> {
-  try {
-    const { backups, notice } = await read('list_backups', { coverage: true });
-    const guests = rowsOf(backups).map((row) => ({
-      vmid: numberOf(row.vmid) ?? 0,
-      state: textOf(row.state, 40),
-      ...defined({ ageDays: numberOf(row.age_days) }),
-      storage: textOf(row.storage, 80),
-    }));
-    return { cluster, guests, ...(notice === undefined ? {} : { notice: textOf(notice, 600) }) };
-  } catch (thrown) {
-    return { cluster, guests: [], notice: problemOf(thrown).message };
-  }
+  const { backups, notice } = await read('list_backups', { coverage: true });
+  const guests = rowsOf(backups).map((row) => ({
+    vmid: numberOf(row.vmid) ?? 0,
+    state: textOf(row.state, 40),
+    ...defined({ ageDays: numberOf(row.age_days) }),
+    storage: textOf(row.storage, 80),
+  }));
+  return { cluster, guests, ...(notice === undefined ? {} : { notice: textOf(notice, 600) }) };
 }

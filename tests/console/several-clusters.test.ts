@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { clusterAnswers } from '../../src/console/cluster.ts';
+import { backupsAnswers, clusterAnswers } from '../../src/console/cluster.ts';
 import { openRunView } from '../../src/console/outcome.ts';
 import type { NamedCluster } from '../../src/core/settings/settings.ts';
 import { approvalView } from '../../src/render/approval-view.ts';
@@ -31,6 +31,22 @@ it('the page shows each cluster under its name with its own limits, and why one 
   expect(home).toMatchObject({ name: 'home', view: { shown: both[0]?.view?.shown } });
   expect(work).toMatchObject({ name: 'work', problem: { code: 'unreachable' } });
 });
+
+it('a cluster that hangs delays neither the guests nor the backups of the other for long', async () => {
+  two.work.simulator.faults.add({ action: 'hold-before' });
+  const engine = two.another();
+  const [guests, backups] = await Promise.all([
+    clusterAnswers(engine, operator(), { limits, clusters }),
+    backupsAnswers(engine, operator()),
+  ]);
+  const message = 'No answer within 10 s.';
+  expect(guests).toMatchObject([
+    { name: 'home', view: {} },
+    { name: 'work', problem: { code: 'unreachable', message } },
+  ]);
+  expect(backups).toMatchObject([{ cluster: 'home' }, { cluster: 'work', guests: [], notice: message }]);
+  expect(backups[0]?.guests.length).toBeGreaterThan(0);
+}, 60_000);
 
 it('the limits of the only cluster of a file are those of that cluster', async () => {
   const alone = two.another({ at: { work: two.work } });
