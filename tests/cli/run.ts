@@ -41,6 +41,8 @@ export function home(variables: Record<string, string> = {}) {
     /** In this process, which has a terminal. Everything that was shown is in stdout. */
     onTerminal: (args: readonly string[], typed: Answer | Answer[] = [], more: Record<string, string> = {}) =>
       command(args, { env: { ...env, ...more }, typed: [typed].flat() }),
+    /** A process of its own, in the home folder, that the caller speaks to and ends. */
+    start: (args: readonly string[], more: Record<string, string> = {}) => start(process.execPath, [binary(), ...args], more),
     /** A process of its own, in the home folder. */
     runBinary: (args: readonly string[], more: Record<string, string> = {}, input = '', cli = binary()) =>
       finish(start(process.execPath, [cli, ...args], more), input),

@@ -119,9 +119,14 @@ function lost({ origin }: URL, why: string): string {
 function explain(error: unknown, url: URL): string {
   const where = url.origin;
   if (!(error instanceof SdkHttpError)) {
-    const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+    const { code = '', message } = (error as { cause?: { code?: string; message?: string } }).cause ?? {};
     if (['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code))
       return `${where} cannot be reached (${code}). Nothing was sent; it is safe to repeat.`;
+    // `fetch` opens none to the ports of some other protocols, such as 6000 (X11).
+    if (message === 'bad port')
+      return `${where} cannot be reached: the port belongs to another protocol. Nothing was sent. Ask the operator to serve on another port.`;
+    if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
+      return `${where} does not speak HTTPS on this port. Nothing was sent. Ask the user to correct the address.`;
     if (/CERT|SIGNATURE|^ERR_(TLS|SSL)/.test(code))
       return `The certificate of ${where} is not accepted (${code}). Nothing was sent. Ask the user to name its authority in NODE_EXTRA_CA_CERTS, or to check which server answers there.`;
     return lost(url, code || 'cut');
@@ -130,6 +135,7 @@ function explain(error: unknown, url: URL): string {
   if (status === 401)
     return `${where} does not accept the access token (401). Nothing was done. Ask the operator of the server for a valid one.`;
   if (status === 403) return `${where} does not allow this to the access token (403). Nothing was done.`;
+  if (status === 404) return `${where} has no MCP endpoint at ${url.pathname} (404). Nothing was done. Its path usually is /mcp.`;
   if (status === 429) return `Too many requests (429). Nothing was done. Try again in a minute.`;
   if (status === 503) return `${where} is starting or ending (503). Nothing was done; it is safe to repeat.`;
   if (status >= 502)
