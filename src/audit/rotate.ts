@@ -6,6 +6,7 @@ import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import { type AuditRecord, chain } from './record.ts';
 import { continueFrom, firstLine, readTail } from './tail.ts';
 import { openTrailLock } from './trail.ts';
+import { refuseMissing } from './verify.ts';
 
 interface Rotated {
   /** Where the closed file is now, beside the new one. */
@@ -22,7 +23,7 @@ interface Rotated {
  * @throws audit_invalid when there is nothing to close or its newest line was changed
  */
 export async function rotateAudit(file: string, by: Pick<AuditRecord, 'principal' | 'owner' | 'channel'>, clock: Clock): Promise<Rotated> {
-  if (!existsSync(file)) fail('audit_invalid', `No audit trail exists at ${file}.`);
+  if (!existsSync(file)) refuseMissing(file);
   try {
     const lock = await openTrailLock(file);
     return await lock.hold(() => rotate(file, by, new Date(clock.now()).toISOString())).finally(() => lock.close());

@@ -168,11 +168,14 @@ async function* linesOf(file: string): AsyncGenerator<Buffer[]> {
   if (rest.length > 0) yield [rest];
 }
 
+/** @throws audit_invalid */
+export function refuseMissing(file: string): never {
+  fail('audit_invalid', `No audit trail exists at ${file}.`, {
+    hint: 'Check PROXMOX_DATA_DIR and PROXMOX_AUDIT_FILE. Nothing was recorded yet with these settings, or the file was removed. The demo has a trail of its own: add --demo.',
+  });
+}
+
 function unreadable(file: string, cause: NodeJS.ErrnoException): never {
-  if (cause.code === 'ENOENT') {
-    fail('audit_invalid', `No audit trail exists at ${file}.`, {
-      hint: 'Check PROXMOX_DATA_DIR and PROXMOX_AUDIT_FILE. Nothing was recorded yet with these settings, or the file was removed. The demo has a trail of its own: add --demo.',
-    });
-  }
+  if (cause.code === 'ENOENT') refuseMissing(file);
   fail('audit_unavailable', `The audit trail ${file} cannot be read (${cause.code}).`, { cause });
 }

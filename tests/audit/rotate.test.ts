@@ -128,3 +128,8 @@ test('nothing to close, an empty file and a changed one stay as they are', async
   await expect(rotate()).rejects.toMatchObject({ code: 'audit_invalid' });
   expect(lines(file)).toEqual(changed);
 });
+
+test('a trail that does not exist is not closed, and the error says where to look', async () => {
+  const missing = rotateAudit(join(folder, 'nowhere.jsonl'), by, systemClock);
+  await expect(missing).rejects.toMatchObject({ code: 'audit_invalid', hint: expect.stringContaining('PROXMOX_AUDIT_FILE') });
+});
