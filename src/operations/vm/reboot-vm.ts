@@ -10,17 +10,16 @@ import { GUEST_READS } from './lib/api.ts';
 import { doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
-import { changed, oneOrSeveral } from './lib/schemas.ts';
+import { changed, oneOrSeveral, SHUTDOWN_SECONDS, shutdownTimeout } from './lib/schemas.ts';
 import { guestsAsked, planGuests } from './lib/several.ts';
 import { about, label, pendingText, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
-const DEFAULT_TIMEOUT = 60;
 /** Time for the stop and the start around the guest's own shutdown. */
 const SLACK_SECONDS = 120;
 
 const input = z.strictObject({
   ...oneOrSeveral,
-  timeout: z.int().min(1).max(3600).optional().describe('Seconds for the guest to shut down (60)'),
+  timeout: shutdownTimeout,
   force: z.boolean().default(false).describe('Press reset: for a VM that hangs'),
 });
 type Args = Pick<z.output<typeof input>, 'timeout' | 'force'>;
@@ -81,7 +80,7 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
       doomed.because('the reboot'),
       force && 'reset cuts the power: data that the guest has not written to disk is lost',
     ),
-    steps: [force ? resetStep(at, of) : rebootStep(at, of, timeout ?? DEFAULT_TIMEOUT)],
+    steps: [force ? resetStep(at, of) : rebootStep(at, of, timeout ?? SHUTDOWN_SECONDS)],
     expected: [up, ...doomed.gone(at)],
     ...(force ? {} : { changes: guest.pending.map((one) => ({ keys: [one.key], text: pendingText([one]) })) }),
     warnings:

@@ -11,7 +11,7 @@ import { doomedBy } from './lib/doomed.ts';
 import { startSteps } from './lib/guest-request.ts';
 import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
-import { changed, oneOrSeveral } from './lib/schemas.ts';
+import { changedEach, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
 import { about, factsOf, label, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
@@ -24,7 +24,7 @@ export const startVm = defineOperation({
   description: 'Starts a stopped VM or container; pending configuration changes take effect.',
   input: z.strictObject(oneOrSeveral),
   byName: { vmid: 'name', vmids: 'names' },
-  output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
+  output: changedEach,
   reads: GUEST_READS,
   mayRead: NODE_READS,
   sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/status/start'),

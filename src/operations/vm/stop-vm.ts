@@ -9,17 +9,16 @@ import { GUEST_READS, ofBoth } from './lib/api.ts';
 import { doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
-import { changed, oneOrSeveral } from './lib/schemas.ts';
+import { changedEach, oneOrSeveral, SHUTDOWN_SECONDS, shutdownTimeout } from './lib/schemas.ts';
 import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
 import { about, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
-const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox beside the guest's own. */
 const SLACK_SECONDS = 60;
 
 const input = z.strictObject({
   ...oneOrSeveral,
-  timeout: z.int().min(1).max(3600).optional().describe('Seconds for the guest to shut down (60)'),
+  timeout: shutdownTimeout,
   force: z.boolean().default(false).describe('Cut the power at once, or after timeout if given'),
 });
 type How = Pick<z.output<typeof input>, 'timeout' | 'force'>;
@@ -33,7 +32,7 @@ export const stopVm = defineOperation({
   description: 'Shuts VMs or containers down gracefully; force powers them off. Needs approval.',
   input,
   byName: { vmid: 'name', vmids: 'names' },
-  output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
+  output: changedEach,
   reads: GUEST_READS,
   sends: {
     ...ofBoth('POST /nodes/{node}/{type}/{vmid}/status/shutdown', ['timeout', 'forceStop']),
@@ -54,7 +53,7 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
   const target = await readTarget(ctx.api, vmid);
   const { guest, status } = target;
   const { at } = guest;
-  const { force, timeout = DEFAULT_TIMEOUT } = how;
+  const { force, timeout = SHUTDOWN_SECONDS } = how;
   const of = label(guest);
   refuseTemplate(guest, 'stopped');
   if (!target.running) return alreadySo(target, `${of} is already stopped`);
@@ -112,7 +111,7 @@ async function stopRequest(ctx: OperationContext, { guest, status }: Target, { f
       ...{ purpose: `power off ${label(guest)} at once`, task: managed ? 'hastop' : taskType(at, 'stop'), seconds: SLACK_SECONDS },
     });
   }
-  const seconds = timeout ?? DEFAULT_TIMEOUT;
+  const seconds = timeout ?? SHUTDOWN_SECONDS;
   return guestRequest(at, {
     ...{ id: 'stop', path: '/status/shutdown', params: { timeout: seconds, ...(force ? { forceStop: true } : {}) } },
     purpose: `ask ${label(guest)} to shut down within ${seconds} s${force ? ', then power it off' : ''}`,

@@ -78,5 +78,11 @@ export const MAX_MEMORY = 16_777_216;
 export const memory = z.int().min(16).max(MAX_MEMORY);
 export const diskGb = z.int().min(1).max(131_072);
 
+/** Seconds that a guest has to shut down where the caller names none. */
+export const SHUTDOWN_SECONDS = 60;
+export const shutdownTimeout = z.int().min(1).max(3600).optional().describe(`Seconds for the guest to shut down (${SHUTDOWN_SECONDS})`);
+
 /** The common answer of every change; more fields as they fit. Kept loose: a typed plan costs an agent 250 tokens a tool. */
 export const changed = z.looseObject({ vmid: z.number(), name: z.string(), node: z.string(), status: z.string() });
+/** The same of a change that several guests may take part in. */
+export const changedEach = changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() });
