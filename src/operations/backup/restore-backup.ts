@@ -6,7 +6,7 @@ import { plainText } from '../../core/text/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { BACKUP_READS, GUEST_READS, NODE_READS } from '../vm/lib/api.ts';
+import { BACKUP_READS, GUEST_READS, NODE_READS, VOLUME_READS } from '../vm/lib/api.ts';
 import { refuseTooLarge } from '../vm/lib/limits.ts';
 import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
@@ -38,7 +38,7 @@ export const restoreBackup = defineOperation({
   byName: { source_vmid: 'source_name' },
   output: made,
   reads: [...GUEST_READS, ...BACKUP_READS, 'GET /nodes/{node}/vzdump/extractconfig'],
-  mayRead: [...NODE_READS, 'GET /pools'],
+  mayRead: [...NODE_READS, ...VOLUME_READS, 'GET /pools'],
   sends: {
     'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique'],
     'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique'],
@@ -103,6 +103,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, 
       'it is stopped and has new MAC addresses; its addresses and host name are those of the original: do not run both on one network',
       twins.length > 0 && `guests called ${plainText(name, 80)} already: ${twins.join(', ')}. Give name for another one`,
       inside.excluded.length > 0 && `missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`,
+      inside.config.template === '1' && 'the backup is of a template, so the new guest is one and never starts',
       ...inside.warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
     ),

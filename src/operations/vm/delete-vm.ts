@@ -17,7 +17,7 @@ import { guestRequest, taskType } from './lib/guest-request.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { changed, storageName, vmid } from './lib/schemas.ts';
 import { about, factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
-import { orphansOf, ownVolumes, withSize } from './lib/volumes.ts';
+import { orphansOf, ownVolumes, refuseBase, withSize } from './lib/volumes.ts';
 
 const DELETE_SECONDS = 1800;
 
@@ -54,12 +54,7 @@ export const deleteVm = defineOperation({
     refuseLiving(target);
     refuseLocked(target, ['suspended']);
     const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest, snapshots), replicationJobs(ctx.api, args.vmid)]);
-    if (volumes.clones.length > 0) {
-      fail('guest_state', `${label(guest)} is the base of linked clones: ${volumes.clones.join(', ')}.`, {
-        hint: 'Delete them first, or convert them to full clones.',
-        details: { clones: volumes.clones },
-      });
-    }
+    refuseBase(guest, volumes);
     const managed = target.status.ha !== undefined;
     if (!args.purge && (managed || jobs.length > 0)) {
       fail('not_possible', `${label(guest)} is used in ${managed ? 'HA' : `replication (${jobs.join(', ')})`}.`, {

@@ -259,6 +259,19 @@ describe('restore_backup', () => {
     expect(disks).toContainEqual(expect.objectContaining({ slot: 'unused0', volume: 'nas:104/vm-104-disk-1.raw' }));
   });
 
+  it('leaves a template alone while linked clones depend on it, and says that a backup of one becomes one', async () => {
+    await world.done('backup_vm', { vmid: 9000, storage: 'local' });
+    const says = 'the backup is of a template, so the new guest is one and never starts';
+    expect((await planOf(world, 'restore_backup', { source_vmid: 9000, vmid: 150 })).warnings).toContain(says);
+    const over = { source_vmid: 9000, overwrite: true };
+    expect((await planOf(world, 'restore_backup', over)).effect).toBe('destroy');
+    const { vmid } = await world.done('clone_template', { source_vmid: 9000, name: 'linked' });
+    expect(await world.refused(world.call('restore_backup', over))).toMatchObject({
+      code: 'guest_state',
+      message: `debian-12-template (9000) is the base of linked clones: ${vmid}.`,
+    });
+  });
+
   it('refuses to replace a running guest', async () => {
     await world.done('backup_vm', { vmid: 101, storage: 'local' });
     expect((await world.refused(world.call('restore_backup', { source_vmid: 101, overwrite: true }))).code).toBe('guest_running');

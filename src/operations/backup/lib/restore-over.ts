@@ -11,7 +11,7 @@ import { uuidOf } from '../../../proxmox/guest/identity.ts';
 import type { OperationContext } from '../../define.ts';
 import { refuseTooLarge } from '../../vm/lib/limits.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseRunning } from '../../vm/lib/target.ts';
-import { withSize } from '../../vm/lib/volumes.ts';
+import { ownVolumes, refuseBase, withSize } from '../../vm/lib/volumes.ts';
 import type { Inside } from './inside.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
 
@@ -48,6 +48,8 @@ export async function overPlan(
   if (guest.identity.protection) fail('guest_protected', `${of} is protected, and a restore over it would destroy it.`, asNew);
   if (!found.nodes.includes(node))
     fail('not_possible', `The nodes ${found.nodes.join(', ')} reach the backup, and ${of} is on ${node}.`, asNew);
+  // Proxmox would leave the base to its clones, outside of the configuration.
+  if (guest.template) refuseBase(guest, await ownVolumes(ctx.api, guest, snapshots.names));
   const demand = {
     newGuests: 0 as const,
     vmid,
@@ -81,6 +83,7 @@ export async function overPlan(
       names.length > 0 && `lost: its snapshots ${names.join(', ')}`,
       kept.length > 0 && `not in the backup, so detached with their data: ${kept.join(', ')}`,
       missing.length > 0 && `missing, because they were excluded from the backup: ${missing.join(', ')}`,
+      inside.config.template === '1' && !guest.template && 'the backup is of a template, so the guest becomes one and never starts',
       ...inside.warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
       isOther && `the backup is of another machine: its identity differs from that of ${of}`,

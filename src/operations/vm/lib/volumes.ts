@@ -1,4 +1,6 @@
 import { defined } from '../../../core/defined.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import { labelOf } from '../../../core/guest.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { sightOf } from '../../../proxmox/access/visibility.ts';
 import { type Backups, backupsFrom } from '../../../proxmox/backups.ts';
@@ -70,6 +72,15 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
     backups,
     clones: [...new Set(clones)],
   };
+}
+
+/** @throws guest_state for a template on whose disks visible linked clones depend */
+export function refuseBase({ identity }: Guest, { clones }: Pick<OwnVolumes, 'clones'>): void {
+  if (clones.length === 0) return;
+  fail('guest_state', `${labelOf(identity)} is the base of linked clones: ${clones.join(', ')}.`, {
+    hint: 'Delete them first, or convert them to full clones.',
+    details: { clones },
+  });
 }
 
 const SAVED_MEMORY = /-state-(.+?)(?:\.(?:raw|qcow2))?$/;
