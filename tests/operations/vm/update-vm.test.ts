@@ -224,6 +224,17 @@ describe('disks', () => {
     expect(sent().length).toBe(before);
   });
 
+  it('of containers move only to storages that take them', async () => {
+    await asRoot(world.cluster, 'PUT', '/storage/nas', { content: 'images,iso,backup' });
+    const move = { vmid: 201, disks: [{ disk: 'rootfs', storage: 'nas' }] };
+    expect(await world.refused(world.call('update_vm', move))).toMatchObject({
+      code: 'storage_unavailable',
+      message: 'Storage nas on pve2 does not take disks of containers.',
+    });
+    await asRoot(world.cluster, 'PUT', '/storage/nas', { content: 'rootdir' });
+    expect(await world.done('update_vm', move)).toMatchObject({ applied: ['move rootfs local-lvm → nas'] });
+  });
+
   it('that move to files become qcow2 files, so that the guest can still be snapshotted', async () => {
     const plan = await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi0', storage: 'nas' }] });
     expect(plan.warnings).toEqual(['8 GiB are copied into a qcow2 file; the source goes when the copy is complete']);

@@ -183,7 +183,8 @@ async function move(entry: Entry, disk: Disk, to: string): Promise<Facet> {
   if (slot === 'tpmstate0') refuseRunning(guest, running, 'The state of a TPM is moved while its VM is stopped.');
   if (at.type === 'lxc') refuseRunning(guest, running, 'A volume of a container is moved while it is stopped.');
   const storages = await listStorages(ctx.api, at.node);
-  const { storage } = await chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib });
+  const content = at.type === 'lxc' ? 'rootdir' : 'images';
+  const { storage } = await chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib, content });
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: 0, storage: to };
   // Proxmox would keep the format of the source: a raw file, which cannot be snapshotted.
   const format = at.type === 'qemu' && isFileStorage(storage.type) ? { format: 'qcow2' } : {};
