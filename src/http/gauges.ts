@@ -4,19 +4,19 @@ import type { Engine } from '../engine/types.ts';
 import type { Gauge } from './metrics.ts';
 
 const FRESH_MS = 30_000;
-/** How long (ms) one of several clusters may delay the values of the others. */
+/** How long (ms) /metrics waits for a value: Prometheus gives up after 10 s, and would have none then. */
 const LOOK_MS = 5_000;
 
 /**
  * The present values for /metrics, with a label for each of several clusters. A cluster is read every 30 s at most, however often /metrics is
- * requested. A value that cannot be read is left out.
+ * requested. A value that cannot be read now is left out, and takes no other with it.
  */
 export function createGauges({ engine }: Pick<Session, 'engine'>): () => Promise<Gauge[]> {
   const { clusters } = engine;
   if (clusters.length === 0) return gaugesOf(engine);
   const each = clusters.map((cluster) => {
     const gauges = gaugesOf(engine, cluster);
-    return async () => labelled((await within(gauges(), LOOK_MS)) ?? [], cluster);
+    return async () => labelled(await gauges(), cluster);
   });
   return async () => (await Promise.all(each.map((gauges) => gauges()))).flat();
 }
@@ -30,11 +30,12 @@ function gaugesOf(engine: Engine, cluster?: string): () => Promise<Gauge[]> {
   return async () => {
     const now = Date.now();
     if (quota === undefined || now - quota.at > FRESH_MS) quota = { at: now, gauges: quotaGauges(engine, cluster).catch(() => []) };
-    const counted = await Promise.all([
+    const parts = [
       counter('proxmox_mcp_approvals_pending', async () => (await engine.watch(cluster)).total),
       counter('proxmox_mcp_runs_unknown', async () => (await engine.openRuns.list(cluster)).length),
-    ]);
-    return [...counted.flat(), ...(await quota.gauges)];
+      quota.gauges,
+    ];
+    return (await Promise.all(parts.map((part) => within(part, LOOK_MS)))).flatMap((gauges) => gauges ?? []);
   };
 }
 

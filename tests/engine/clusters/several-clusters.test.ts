@@ -208,6 +208,14 @@ describe('the gauges', () => {
     ]);
     const limits = gauges.filter(({ name, labels }) => name === 'proxmox_mcp_quota_limit' && labels?.resource === 'guests');
     expect(limits.map(({ labels }) => labels?.cluster)).toEqual(['home', 'work']);
+    // What the store of this server knows of a cluster does not depend on that cluster.
+    two.work.simulator.faults.add({ action: 'hold-before' });
+    const held = await createGauges({ engine: two.engine })();
+    expect(held.filter(({ labels }) => labels?.cluster === 'work')).toEqual([
+      { name: 'proxmox_mcp_approvals_pending', labels: { cluster: 'work' }, value: 1 },
+      { name: 'proxmox_mcp_runs_unknown', labels: { cluster: 'work' }, value: 0 },
+    ]);
+    two.work.simulator.faults.clear();
     await two.work.simulator.close();
     const left = await createGauges({ engine: two.another() })();
     expect(new Set(left.filter(({ name }) => name.startsWith('proxmox_mcp_quota')).map(({ labels }) => labels?.cluster))).toEqual(
