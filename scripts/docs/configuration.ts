@@ -42,7 +42,7 @@ export function configurationDoc(): string {
       '3. `~/.config/proxmox-mcp/env`; the server rejects it if other users can read it (`chmod 600`),',
       '4. the default.',
     ].join('\n'),
-    'No value comes from the working folder, because an agent can write there. An empty value counts as unset. In a file, `#` begins a comment at the start of a line and after a blank. `--env-file` is another spelling of `--settings`; Node reads that file too, and ends with its own error when it does not exist. `proxmox-mcp doctor` shows the source of each value. [`.env.example`](../.env.example) is a template.',
+    'No value comes from the working folder, because an agent can write there. An empty value counts as unset. In a file, `#` begins a comment at the start of a line and after a blank. A line that is neither an assignment nor a comment stops the start. `--env-file` is another spelling of `--settings`; Node reads that file too, and ends with its own error when it does not exist. `proxmox-mcp doctor` shows the source of each value. [`.env.example`](../.env.example) is a template.',
     ...sections,
     '## Ceilings of the machine',
     'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine. Environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. In the file, an empty text fixes the default, which then cannot be changed: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',

@@ -14,6 +14,17 @@ export function parseEnvText(text: string): Record<string, string> {
   );
 }
 
+/**
+ * Line numbers, from 1, that are neither an assignment nor a comment (`;` begins one for systemd), or whose quotes do not end. Ignoring such a
+ * line would run a server without the limit that it was to set.
+ */
+export function linesNotUnderstood(text: string): number[] {
+  const rest = text.replace(LINE, (all, _name, _single, _double, _back, bare?: string) =>
+    bare !== undefined && /^['"`]/.test(bare) ? all : all.replaceAll(/[^\n]/g, ''),
+  );
+  return rest.split('\n').flatMap((line, index) => (/^\s*([#;]|$)/.test(line) ? [] : [index + 1]));
+}
+
 function withoutComment(bare: string): string {
   return bare.replace(/(^|\s)#.*$/, '').trim();
 }

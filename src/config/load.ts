@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util';
 import { fail } from '../core/errors/errors.ts';
 import { type Ceilings, readCeilings, tighten } from './ceilings.ts';
 import { isOfCluster, readClusters } from './clusters.ts';
-import { parseEnvText } from './env-text.ts';
+import { linesNotUnderstood, parseEnvText } from './env-text.ts';
 import { readIfThere, readOwnFile, refuseReadable } from './own-file.ts';
 import { type Config, configSchema, describe, VARIABLES, type Variable } from './schema.ts';
 
@@ -143,15 +143,25 @@ function envFiles({ env, envFile, without }: LoadOptions): EnvFile[] {
   const files: EnvFile[] = [];
   if (named !== undefined && named !== without) {
     const text = readOwnFile(named, 'The env file', 'Correct --settings or PROXMOX_ENV_FILE.');
-    files.push({ source: named, values: parseEnvText(text), byNode: parseEnv(text) });
+    files.push({ source: named, values: assignments(text, named), byNode: parseEnv(text) });
   }
   const usual = usualFile(env);
   const text = usual === without ? undefined : readIfThere(usual);
   if (text !== undefined) {
     refuseReadable(usual, 0o077);
-    files.push({ source: usual, values: parseEnvText(text) });
+    files.push({ source: usual, values: assignments(text, usual) });
   }
   return files;
+}
+
+/** @throws invalid_configuration with the numbers of lines alone, because a line may hold a secret */
+function assignments(text: string, file: string): Record<string, string> {
+  const [first, ...others] = linesNotUnderstood(text);
+  if (first === undefined) return parseEnvText(text);
+  const more = others.length > 0 ? `, and ${others.length} more,` : '';
+  return fail('invalid_configuration', `Line ${first}${more} of ${file} cannot be understood.`, {
+    hint: 'Write one NAME=value a line. Close quotes, and begin comments with #.',
+  });
 }
 
 function unknownVariables(values: Record<string, string | undefined>, source: string): string[] {

@@ -12,7 +12,8 @@ export function refuseReadable(file: string, forbidden: number): void {
 /** The text of a file, or undefined where there is none. @throws invalid_configuration where it cannot be read */
 export function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    // Some editors begin a file with a byte order mark.
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     fail('invalid_configuration', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {

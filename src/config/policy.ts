@@ -60,7 +60,7 @@ export function checkPolicyOperations({ rules }: Policy, known: readonly string[
 
 function readJson(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
   } catch (cause) {
     const why = cause instanceof SyntaxError ? 'it is not JSON' : ((cause as NodeJS.ErrnoException).code ?? 'it cannot be read');
     fail('invalid_configuration', `The policy in ${file} cannot be used: ${why}.`, {

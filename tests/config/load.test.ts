@@ -62,6 +62,28 @@ describe('where values come from', () => {
     expect(sources).toMatchObject({ PROXMOX_STORAGE: 'default' });
   });
 
+  test.each([
+    ['PROXMOX_READ_ONLY true\n', 'Line 1 of'],
+    ['# a comment\n\nPROXMOX_READ_ONLY: true\n', 'Line 3 of'],
+    ['{"PROXMOX_READ_ONLY": "true"}', 'Line 1 of'],
+    ['PROXMOX_NODE="one\nPROXMOX_POOL=two\n', 'Line 1 of'],
+    ["PROXMOX_NODE='one'two\n", 'Line 1 of'],
+    ["PROXMOX_POOL='a\nb'\nPROXMOX_READ_ONLY\nsecret\n", 'Line 3, and 1 more, of'],
+  ])('a line that is not an assignment is refused by its number, because the limit that it sets would not hold: %j', (text, words) => {
+    const named = join(home, 'strange.env');
+    writeFileSync(named, text, { mode: 0o600 });
+    const refused = expect.objectContaining({ code: 'invalid_configuration', message: `${words} ${named} cannot be understood.` });
+    expect(() => load({}, named)).toThrow(refused);
+  });
+
+  test('comments of a shell and of systemd, blank lines, and the mark that some editors begin with are understood', () => {
+    const named = join(home, 'marked.env');
+    writeFileSync(named, '\uFEFFPROXMOX_NODE="one" # a comment\r\n\r\n  # PROXMOX_POOL two\r\n; x\r\n\texport PROXMOX_POOL = two\r\n', {
+      mode: 0o600,
+    });
+    expect(load({}, named).config).toMatchObject({ PROXMOX_NODE: 'one', PROXMOX_POOL: 'two' });
+  });
+
   test('Node reads --env-file too and cuts at #: its reading of the file does not count as the environment', () => {
     const named = join(home, 'named.env');
     writeFileSync(named, 'PROXMOX_TOKEN_SECRET=abc#def\nPROXMOX_NODE=two\n', { mode: 0o600 });
