@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Statement } from 'better-sqlite3';
-import { Kysely, type SqliteDatabase as KyselySqlite, SqliteDialect } from 'kysely';
+import { Kysely, type SqliteDatabase as KyselySqlite, SqliteAdapter, SqliteDialect } from 'kysely';
 import { ProxmoxMcpError } from '../core/errors/errors.ts';
 import { openFileLock } from '../core/file-lock.ts';
 import SqliteDatabase from '../sqlite.ts';
@@ -27,7 +27,7 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
         notice(`The store ${file} was empty and was created again. Its earlier approvals and runs are lost.`);
       // Waiting inside SQLite would stop the only thread, and with it every other caller.
       const sqlite = new SqliteDatabase(file, { timeout: 0 });
-      const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: preparedOnce(sqlite) }) });
+      const db = new Kysely<Database>({ dialect: new Dialect({ database: preparedOnce(sqlite) }) });
       try {
         chmodSync(file, 0o600);
         await patiently(async () => void sqlite.pragma('journal_mode = WAL'), dataDir);
@@ -42,6 +42,18 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
     });
   } catch (cause) {
     throw unavailable(cause, dataDir);
+  }
+}
+
+/** Migrations are one transaction, so that a crash in the middle of one leaves the tables as they were. SQLite can do so, which Kysely denies. */
+class Dialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new Adapter();
+  }
+}
+class Adapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
   }
 }
 

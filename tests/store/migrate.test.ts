@@ -40,3 +40,18 @@ it('a store of before retention keeps finding its runs by the UPIDs of their ste
   await again.close();
   rmSync(dataDir, { recursive: true });
 });
+
+it('an upgrade that stops in the middle leaves the tables as they were, and the next start completes it', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'migrate-'));
+  const path = join(dataDir, 'store.sqlite');
+  const file = new SqliteDatabase(path);
+  // A migration meets it after its first changes, and ends there as a crash would end it.
+  file.exec('create table marks (x)');
+  await expect(openStore({ dataDir })).rejects.toMatchObject({ code: 'store_unavailable' });
+  file.exec('drop table marks');
+  file.close();
+  const store = await openStore({ dataDir });
+  expect(await store.runs.unknown('c')).toEqual([]);
+  await store.close();
+  rmSync(dataDir, { recursive: true });
+});
