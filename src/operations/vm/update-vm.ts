@@ -3,6 +3,7 @@ import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { gravest, raisedTo } from '../../core/plan/effect.ts';
 import { type Condition, digestAfter, type Params, type PlanDraft, type Step } from '../../core/plan/plan.ts';
+import { plainText } from '../../core/text/text.ts';
 import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -118,6 +119,7 @@ function newMacs({ at, config }: Guest, { before }: PlanDraft, keys: readonly st
 async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
   const asked = Object.keys(args).filter((key) => key !== 'vmid' && args[key as keyof Args] !== undefined);
   if (asked.length === 0) fail('invalid_arguments', 'update_vm needs at least one change.');
+  refuseBootOfLeaving(args);
   const { guest } = target;
   // The quota is checked before a storage is looked at.
   await refuseTooLarge(ctx, demandOf(guest, { diskGib: guest.sizes.diskGib + grownBy(guest, args) }), undefined);
@@ -132,6 +134,14 @@ async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
     args.disks && (await disksFacet(ctx, target, args.disks, args.protection ?? guest.identity.protection)),
   );
   return { moves: place.moves, all: joined(facets) };
+}
+
+/** Proxmox takes a device that goes out of the boot order. @throws invalid_arguments */
+function refuseBootOfLeaving({ boot = [], disks = [], nics = [] }: Args): void {
+  const taken = disks.flatMap(({ disk, action }) => (action === 'detach' || action === 'delete' ? (disk ?? []) : []));
+  const removed = nics.flatMap(({ nic, remove }) => (remove ? (nic ?? []) : []));
+  const both = boot.find((device) => [...taken, ...removed].includes(device));
+  if (both !== undefined) fail('invalid_arguments', `${plainText(both, 40)} is in boot, and the same call takes it from the guest.`);
 }
 
 function grownBy(guest: Guest, { disks = [] }: Args): number {

@@ -207,6 +207,8 @@ describe('disks', () => {
       [[{ storage: 'nas' }], 'A new disk in disks needs size_gb.'],
     ] as const)
       expect((await world.refused(world.call('update_vm', { vmid: 105, disks }))).message).toBe(message);
+    const booting = world.call('update_vm', { vmid: 105, boot: ['scsi0'], disks: [{ disk: 'scsi0', action: 'detach' }] });
+    expect((await world.refused(booting)).message).toBe('scsi0 is in boot, and the same call takes it from the guest.');
     expect(sent()).toEqual([]);
   });
 
@@ -221,6 +223,21 @@ describe('disks', () => {
     await approved('update_vm', { vmid: 104, disks: [{ disk: 'scsi0', action: 'detach' }] });
     const before = sent().length;
     expect((await refusal({ disk: 'unused0', action: 'delete' })).message).toBe(held.replace('scsi0', 'unused0'));
+    expect(sent().length).toBe(before);
+  });
+
+  it('of a template on which linked clones depend are neither moved nor deleted', async () => {
+    const { vmid } = await world.done('clone_template', { source_vmid: 9000, name: 'linked' });
+    const before = sent().length;
+    for (const one of [
+      { disk: 'scsi0', action: 'delete' },
+      { disk: 'scsi0', storage: 'nas' },
+    ]) {
+      expect(await world.refused(world.call('update_vm', { vmid: 9000, disks: [one] }))).toMatchObject({
+        code: 'guest_state',
+        message: `debian-12-template (9000) is the base of linked clones: ${vmid}.`,
+      });
+    }
     expect(sent().length).toBe(before);
   });
 

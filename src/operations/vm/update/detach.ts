@@ -31,6 +31,10 @@ export function attached({ target: { guest }, taken, suffix }: Entry, found: Dis
   });
 }
 
+function boots({ boot = '' }: Guest['config'], slot: string): boolean {
+  return boot.split(/[=;]/).includes(slot);
+}
+
 /** How a detached disk comes back, and what of it does not: its place, its options, and its part in the boot order, which Proxmox ends. */
 function attachAgain({ at, config }: Guest, { slot, media }: Disk): string {
   const was = plainText(config[slot] ?? '', 200);
@@ -39,11 +43,10 @@ function attachAgain({ at, config }: Guest, { slot, media }: Disk): string {
   const { volume: _volume, file: _file, size: _size, ...options } = parseProperties(was, 'volume');
   const lost = formatProperties(options);
   const place = slotsOf('scsi').find((one) => one === slot || config[one] === undefined);
-  const boots = (config.boot ?? '').split(/[=;]/).includes(slot);
   return present(
     `attach the unused disk again${place === undefined ? '' : `, as ${place}`}`,
     lost !== '' && `without ${lost}`,
-    boots && 'then put it into boot again',
+    boots(config, slot) && 'then put it into boot again',
   ).join(', ');
 }
 
@@ -85,6 +88,7 @@ export function removed(entry: Entry, found: Disk, action: 'detach' | 'delete'):
     before: { [slot]: text },
     after: { [slot]: destroys ? 'destroyed' : 'detached' },
     warnings: present(
+      boots(guest.config, slot) && `${slot} leaves the boot order too`,
       !destroys && (isOwn ? 'the detached disk keeps its data and still takes space' : `${plainText(found.volid, 120)} stays as it is`),
       isMade && 'without its cloud-init drive the guest gets no more values of cloud-init',
     ),
