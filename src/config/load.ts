@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { fail } from '../core/errors/errors.ts';
+import { nearest } from '../core/text/nearest.ts';
 import { type Ceilings, readCeilings, tighten } from './ceilings.ts';
 import { isOfCluster, readClusters } from './clusters.ts';
 import { linesNotUnderstood, parseEnvText } from './env-text.ts';
@@ -29,6 +30,8 @@ export interface Loaded {
   clusters?: () => ReadonlyMap<string, Config>;
   /** Warnings: unknown variables, a ceiling that the server's own user can edit. */
   notes: string[];
+  /** Those of the notes that a server should not keep to itself: a setting was meant, and what it limits is not limited. */
+  mistaken: string[];
 }
 
 const NOT_SETTINGS = new Set(['PROXMOX_ENV_FILE', 'PROXMOX_MCP_TEST_ALL', 'PROXMOX_MCP_TOKEN']);
@@ -50,7 +53,13 @@ export function loadConfig(options: LoadOptions): Loaded {
     if (layer) texts[name] = layer.values[name] ?? '';
     sources[name] = layer?.source ?? 'default';
   }
-  for (const { source, values } of layers) notes.push(...unknownVariables(values, source));
+  const mistaken: string[] = [];
+  for (const { source, values } of layers) {
+    for (const { text, isMeant } of unknownVariables(values, source)) {
+      notes.push(text);
+      if (isMeant) mistaken.push(text);
+    }
+  }
 
   const config = parse(texts, (name) => sources[name] ?? 'default');
   const ceilings = ceilingsIn(systemFile);
@@ -59,7 +68,7 @@ export function loadConfig(options: LoadOptions): Loaded {
     tighten(config, sources, ceilings);
     if (canWrite(systemFile)) notes.push(`${systemFile} can be written by the user who runs this server: its ceilings are advisory.`);
   }
-  const loaded = { config, sources: sources as Record<Variable, string>, notes };
+  const loaded = { config, sources: sources as Record<Variable, string>, notes, mistaken };
   const file = config.PROXMOX_CLUSTERS_FILE;
   return file === undefined ? loaded : { ...loaded, clusters: () => clustersIn(file, given, loaded.sources, ceilings) };
 }
@@ -164,10 +173,15 @@ function assignments(text: string, file: string): Record<string, string> {
   });
 }
 
-function unknownVariables(values: Record<string, string | undefined>, source: string): string[] {
+/** `isMeant`: a file is ours, while the environment holds variables of other programs too, of which one that is similar was meant. */
+function unknownVariables(values: Record<string, string | undefined>, source: string): { text: string; isMeant: boolean }[] {
   return Object.keys(values)
     .filter((name) => name.startsWith('PROXMOX_') && !NOT_SETTINGS.has(name) && !(VARIABLES as string[]).includes(name))
-    .map((name) => `${name} (from ${source}) is not a setting of this server and is ignored.`);
+    .map((name) => {
+      const [similar] = nearest(name, VARIABLES, 1);
+      const text = `${name} (from ${source}) is not a setting of this server and is ignored.`;
+      return { text: similar ? `${text} Did you mean ${similar}?` : text, isMeant: similar !== undefined || source !== 'environment' };
+    });
 }
 
 function canWrite(path: string): boolean {

@@ -145,6 +145,18 @@ test.each([
   expect(ran.stderr).toContain('"delete_vms", which is not an operation');
 });
 
+test('a setting that is misspelt is not ignored in silence: its limit does not hold', async () => {
+  const { code, stderr } = await runBinary(['call', 'get_vm', '--args', '{"vmid":100}', '--demo'], {
+    PROXMOX_READONLY: 'true',
+    PROXMOX_VE_API: 'x',
+  });
+  expect(code).toBe(0);
+  expect(stderr).toContain(
+    'PROXMOX_READONLY (from environment) is not a setting of this server and is ignored. Did you mean PROXMOX_READ_ONLY?',
+  );
+  expect(stderr).not.toContain('PROXMOX_VE_API');
+});
+
 // Node itself reads the file of the second one.
 test.each(['--settings', '--env-file'])('settings come from a file that %s names', async (option) => {
   const file = join(place.folder, 'some.env');

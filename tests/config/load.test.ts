@@ -135,9 +135,11 @@ describe('where values come from', () => {
   });
 
   test('a misspelt variable is noted', () => {
-    expect(load({ PROXMOX_MAX_CPUS: '4' }).notes).toEqual([
-      'PROXMOX_MAX_CPUS (from environment) is not a setting of this server and is ignored.',
-    ]);
+    const { notes, mistaken } = load({ PROXMOX_MAX_CPUS: '4', PROXMOX_VE_ENDPOINT: 'https://pve' });
+    const misspelt = 'PROXMOX_MAX_CPUS (from environment) is not a setting of this server and is ignored. Did you mean PROXMOX_MAX_CPU?';
+    expect(notes).toEqual([misspelt, 'PROXMOX_VE_ENDPOINT (from environment) is not a setting of this server and is ignored.']);
+    // The other one is of another program.
+    expect(mistaken).toEqual([misspelt]);
   });
 });
 

@@ -27,12 +27,13 @@ export function configure(options: GlobalOptions): Configured {
 }
 
 /** The settings of a command that talks to the cluster. @throws missing_credentials, but never under `--demo` */
-export function configureConnection(options: GlobalOptions): Settings {
-  const { settings, loaded } = configure(options);
-  if (settings.demo) return settings;
+export function configureConnection(options: GlobalOptions): Configured {
+  const configured = configure(options);
+  const { settings, loaded } = configured;
+  if (settings.demo) return configured;
   if (loaded.clusters) for (const [name, config] of loaded.clusters()) requireCredentials(config, name);
   else requireCredentials(loaded.config);
-  return settings;
+  return configured;
 }
 
 /** The file that the caller named. */

@@ -20,12 +20,13 @@ import { configureConnection, type GlobalOptions } from './options.ts';
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
   // Store and audit need it. An installation without it says so before anything else.
   await import('../../sqlite.ts');
-  const configured = configureConnection(options);
+  const { settings: configured, loaded } = configureConnection(options);
   const [{ createEngine }, { operationNames }, log] = await Promise.all([
     import('../../engine/engine.ts'),
     import('../../operations/find.ts'),
     openLog(configured),
   ]);
+  for (const text of loaded.mistaken) log.warn({}, text);
   for (const { policy } of clustersOf(configured)) checkPolicyOperations(policy, operationNames);
   const demo = configured.demo ? await startDemo(configured) : undefined;
   const settings = demo?.settings ?? configured;
