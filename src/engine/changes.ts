@@ -10,11 +10,14 @@ import type { Ports } from './ports.ts';
 const SEARCHED = 300;
 const SHOWN = 10;
 
-/** The changes of a guest that went through this server, the newest first, each with its requester, its approver and its outcome. */
-export async function changesOf(vmid: number, ports: Ports): Promise<OwnChange[]> {
+/**
+ * The changes of a guest that went through this server, the newest first, each with its requester, its approver and its outcome.
+ * @param since (ms) leaves out those of a former guest with its VMID
+ */
+export async function changesOf(vmid: number, since: number, ports: Ports): Promise<OwnChange[]> {
   const store = await ports.store();
-  const runs = (await store.runs.recent({ cluster: ports.cluster.name, limit: SEARCHED })).filter(({ plan }) =>
-    vmidsOf(plan).includes(vmid),
+  const runs = (await store.runs.recent({ cluster: ports.cluster.name, limit: SEARCHED })).filter(
+    ({ plan, startedAt }) => vmidsOf(plan).includes(vmid) && Date.parse(startedAt) >= since,
   );
   return Promise.all(
     runs.slice(0, SHOWN).map(async (run) => {

@@ -4,6 +4,7 @@ import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guest/guests.ts';
 import type { Reservation } from '../store/schema.ts';
 import { changesOf } from './changes.ts';
+import { birthsIn } from './limits/birth.ts';
 import { quotasOf, takeInventory } from './limits/quotas.ts';
 import { freshGuests } from './limits/reservations.ts';
 import { totalsOver } from './limits/reserve.ts';
@@ -21,8 +22,9 @@ export interface Reserved {
 /** The context of a read: it opens no store. */
 export function readContext({ scope }: Requester, ports: Ports): OperationContext {
   const { api, name: cluster, limits, defaults, endpoints, tokenId, policy } = ports.cluster;
+  const bornAt = birthsIn(ports);
   return {
-    api: scope === undefined ? api : readerInScope(api, scope),
+    api: scope === undefined ? api : readerInScope(api, scope, bornAt),
     limits,
     defaults,
     endpoints,
@@ -31,7 +33,7 @@ export function readContext({ scope }: Requester, ports: Ports): OperationContex
     reservedGib: () => 0,
     overTotals: async () => [],
     quotas: async () => quotasOf(await takeInventory(ports), ports.cluster),
-    changesOf: (vmid) => changesOf(vmid, ports),
+    changesOf: async (vmid) => changesOf(vmid, (scope && (await bornAt(vmid))) ?? 0, ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
     ...defined({ runs: policy.run }),

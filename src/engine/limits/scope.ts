@@ -10,9 +10,13 @@ import type { JsonObject } from '../../core/text/json.ts';
 import type { Operation } from '../../operations/define.ts';
 import { sameToken } from '../../proxmox/access/remembered.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
+import type { VolumeRow } from '../../proxmox/storage.ts';
+import type { BornAt } from './birth.ts';
 
 /** The facts about a guest that a scope asks for. */
 type Placed = Pick<GuestRow, 'pool' | 'tags'>;
+/** The facts about a volume that say whose it is. */
+type Owned = Pick<VolumeRow, 'vmid' | 'content' | 'ctime'>;
 
 /** Whether a guest belongs to a scope: each kind that the scope names must fit, with one of its values. */
 export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boolean {
@@ -86,10 +90,24 @@ export function refuseScope(scope: Scope, why = ''): never {
  * A task of another caller is visible when it is about a guest of the scope: `UPID:node:pid:pstart:starttime:type:id:user:`.
  * @throws task_unknown
  */
-export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxReader): Promise<void> {
-  const vmid = Number(upid.split(':')[6]);
-  const row = (await listGuests(api)).find((guest) => guest.vmid === vmid);
-  if (!row || !guestInScope(row, scope)) fail('task_unknown', 'The scope of this access token contains no such task.');
+export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxReader, bornAt: BornAt): Promise<void> {
+  const [, , , , started = '', , id = ''] = upid.split(':');
+  const isOwn = await ownIn(await listGuests(api), scope, bornAt);
+  if (!(await isOwn(id, Number.parseInt(started, 16)))) fail('task_unknown', 'The scope of this access token contains no such task.');
+}
+
+/** Whether a backup or task of a VMID belongs to its present guest, and this to the scope. The time is in epoch seconds. */
+export function ownIn(rows: readonly GuestRow[], scope: Scope, bornAt: BornAt) {
+  const births = new Map<number, Promise<number | undefined>>();
+  return async (vmid: string, time: number | undefined): Promise<boolean> => {
+    const row = rows.find((guest) => String(guest.vmid) === vmid);
+    if (row === undefined || !guestInScope(row, scope)) return false;
+    if (time === undefined) return true;
+    if (!births.has(row.vmid)) births.set(row.vmid, bornAt(row.vmid));
+    const born = await births.get(row.vmid);
+    // Proxmox rounds to seconds.
+    return born === undefined || time >= Math.floor(born / 1000);
+  };
 }
 
 /**
@@ -97,19 +115,27 @@ export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxRea
  * about another guest is answered like one about a guest that does not exist. Every operation reads through it, so that none can forget the scope.
  * It keeps the first list of guests, so it serves one call.
  */
-export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
-  let rows: Promise<readonly GuestRow[]> | undefined;
-  const isOwn = async (vmid: number): Promise<boolean> => {
-    rows ??= listGuests(api);
-    const row = (await rows).find((guest) => guest.vmid === vmid);
-    return row !== undefined && guestInScope(row, scope);
+export function readerInScope(api: ProxmoxReader, scope: Scope, bornAt: BornAt): ProxmoxReader {
+  let known: Promise<ReturnType<typeof ownIn>> | undefined;
+  const isOwn = async (vmid: string, time?: number): Promise<boolean> => {
+    known ??= listGuests(api).then((rows) => ownIn(rows, scope, bornAt));
+    return (await known)(vmid, time);
   };
   /** Disks and backups of other guests are as foreign as those guests: one could be imported. ISOs and images have no owner. */
-  const ownVolumes = async (volumes: { vmid?: number | string }[]): Promise<object[]> => {
-    const own = await Promise.all(volumes.map(({ vmid }) => vmid === undefined || vmid === null || isOwn(Number(vmid))));
+  const ownVolumes = async (volumes: Owned[]): Promise<object[]> => {
+    const own = await Promise.all(
+      volumes.map(
+        ({ vmid, content, ctime }) => vmid === undefined || vmid === null || isOwn(String(vmid), content === 'backup' ? ctime : undefined),
+      ),
+    );
     return volumes.filter((_, index) => own[index]);
   };
-  const refuseForeign = async (vmid: number): Promise<void> => {
+  /** Tasks about no guest, such as the download of a file, have no owner. */
+  const ownTasks = async (tasks: { id?: string | number; starttime?: number }[]): Promise<object[]> => {
+    const own = await Promise.all(tasks.map(({ id, starttime }) => !/^\d+$/.test(String(id)) || isOwn(String(id), starttime)));
+    return tasks.filter((_, index) => own[index]);
+  };
+  const refuseForeign = async (vmid: string): Promise<void> => {
     if (!(await isOwn(vmid))) fail('guest_not_found', `No guest with VMID ${vmid} is visible to this access token.`);
   };
   const reader: ProxmoxReader = {
@@ -120,10 +146,11 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
     get: async <T>(...request: Parameters<ProxmoxReader['get']>): Promise<T> => {
       const [path] = request;
       const vmid = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(?:\/|$)/.exec(path)?.[1];
-      if (vmid !== undefined) await refuseForeign(Number(vmid));
+      if (vmid !== undefined) await refuseForeign(vmid);
       const answer = await api.get<T>(...request);
       if (!Array.isArray(answer)) return answer;
       if (/^\/nodes\/[^/]+\/storage\/[^/]+\/content$/.test(path)) return (await ownVolumes(answer)) as T;
+      if (/^\/nodes\/[^/]+\/tasks$/.test(path)) return (await ownTasks(answer)) as T;
       if (path !== '/cluster/resources') return answer;
       const rows: { type?: string; pool?: string; tags?: string }[] = answer;
       const isGuest = (type: string | undefined) => type === 'qemu' || type === 'lxc';

@@ -29,6 +29,12 @@ export function guestsIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return row && readRun(row);
     },
+    /** The guest that was made last under a VMID, and the run that made it or continued with it. */
+    async lastMade(cluster: string, vmid: number): Promise<{ at: string; runId: string } | undefined> {
+      const made = db.selectFrom('guests').select(['created_at', 'run_id']).where('cluster', '=', cluster).where('vmid', '=', vmid);
+      const row = await made.orderBy('created_at', 'desc').limit(1).executeTakeFirst();
+      return row && { at: row.created_at, runId: row.run_id };
+    },
     async madeVmids(cluster: string): Promise<number[]> {
       return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);
     },

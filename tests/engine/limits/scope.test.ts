@@ -37,7 +37,9 @@ function reader(): ProxmoxReader & { asked: string[] } {
     },
   };
 }
-const seen = async (scope: Scope) => (await listGuests(readerInScope(reader(), scope))).map((guest) => guest.vmid);
+/** When the guests were made. */
+const unknown = async () => undefined;
+const seen = async (scope: Scope) => (await listGuests(readerInScope(reader(), scope, unknown))).map((guest) => guest.vmid);
 
 const plan = (change: Partial<Plan>): Plan => ({
   operation: 'x',
@@ -71,13 +73,13 @@ describe('the guests that a scope shows', () => {
   ])('%s', async (_case, scope, vmids) => expect(await seen(scope)).toEqual(vmids));
 
   it('leaves lines that are not guests as they are', async () => {
-    const all = await readerInScope(reader(), { pools: ['x'] }).get<unknown[]>('/cluster/resources');
+    const all = await readerInScope(reader(), { pools: ['x'] }, unknown).get<unknown[]>('/cluster/resources');
     expect(all).toHaveLength(1);
   });
 
   it('answers a request about a foreign guest as about one that does not exist, and sends none', async () => {
     const api = reader();
-    const scoped = readerInScope(api, { pools: ['agents'] });
+    const scoped = readerInScope(api, { pools: ['agents'] }, unknown);
     for (const path of ['/nodes/pve/lxc/103/pending', '/nodes/pve/qemu/104', '/nodes/pve/qemu/999/status/current'])
       await expect(scoped.get(path), path).rejects.toMatchObject({ code: 'guest_not_found' });
     expect(api.asked.filter((path) => path !== '/cluster/resources')).toEqual([]);
@@ -92,7 +94,7 @@ describe('the parts of storages that a scope shows', () => {
     version: async () => ({ version: '9.2', major: 9, minor: 2 }),
     get: async <T>(path: string) => (path === '/cluster/resources' ? rows : answer) as T,
   });
-  const shown = (path: string, answer: unknown = volumes) => readerInScope(storage(answer), { pools: ['agents'] }).get(path);
+  const shown = (path: string, answer: unknown = volumes) => readerInScope(storage(answer), { pools: ['agents'] }, unknown).get(path);
 
   it('the volumes of own guests and those without an owner', async () => {
     expect(await shown('/nodes/pve-1/storage/local-lvm/content')).toEqual(volumes.slice(0, 3));
@@ -112,7 +114,7 @@ describe('the parts of storages that a scope shows', () => {
     expect(await shown('/x/nodes/pve/qemu/103/config')).toEqual(volumes);
   });
   it('the version of the cluster', async () => {
-    expect(await readerInScope(reader(), { pools: ['x'] }).version()).toMatchObject({ major: 9 });
+    expect(await readerInScope(reader(), { pools: ['x'] }, unknown).version()).toMatchObject({ major: 9 });
   });
 });
 
@@ -194,9 +196,34 @@ describe('the plans that stay in the scope', () => {
 
   it('shows tasks of own guests alone', async () => {
     const upid = (id: string) => `UPID:pve:00001234:00005678:6900ABCD:qmstart:${id}:root@pam:`;
-    await checkTaskScope(upid('101'), scope, reader());
+    await checkTaskScope(upid('101'), scope, reader(), unknown);
     for (const id of ['103', '', 'local-lvm'])
-      await expect(checkTaskScope(upid(id), scope, reader()), id).rejects.toMatchObject({ code: 'task_unknown' });
+      await expect(checkTaskScope(upid(id), scope, reader(), unknown), id).rejects.toMatchObject({ code: 'task_unknown' });
+  });
+});
+
+describe('what is older than its guest belongs to a former guest of the VMID', () => {
+  const scope = { pools: ['agents'] };
+  const born = 0x69_00_ab_cd;
+  const bornAt = async () => born * 1000 + 400;
+  const lists = (answer: unknown): ProxmoxReader => ({
+    ...reader(),
+    get: async <T>(path: string) => (path === '/cluster/resources' ? rows : answer) as T,
+  });
+  it('a task', async () => {
+    const upid = (started: number) => `UPID:pve:00001234:00005678:${started.toString(16).toUpperCase()}:vzdump:101:root@pam:`;
+    await checkTaskScope(upid(born), scope, reader(), bornAt);
+    await expect(checkTaskScope(upid(born - 1), scope, reader(), bornAt)).rejects.toMatchObject({ code: 'task_unknown' });
+    const [older, own] = [born - 1, born].map((starttime) => ({ id: '101', starttime }));
+    const [foreign, download] = ['103', 'debian.iso'].map((id) => ({ id, starttime: born }));
+    const found = readerInScope(lists([older, own, foreign, download]), scope, bornAt).get('/nodes/pve/tasks');
+    expect(await found).toEqual([own, download]);
+  });
+  it('a backup, and not a disk: an import keeps the time of its image', async () => {
+    const volume = (content: string, ctime: number) => ({ volid: `nas:${content}`, content, ctime, vmid: 101 });
+    const [older, own, disk] = [volume('backup', born - 1), volume('backup', born), volume('images', born - 1)];
+    const found = readerInScope(lists([older, own, disk]), scope, bornAt).get('/nodes/pve/storage/nas/content');
+    expect(await found).toEqual([own, disk]);
   });
 });
 

@@ -14,7 +14,8 @@ import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listNodes, noSuchNode } from '../../../proxmox/nodes.ts';
 import { type TaskRow, tasksOf } from '../../../proxmox/task-list.ts';
 import { guestCalled } from '../../input/guest-names.ts';
-import { guestInScope } from '../../limits/scope.ts';
+import { birthsIn } from '../../limits/birth.ts';
+import { guestInScope, ownIn } from '../../limits/scope.ts';
 import type { Ports } from '../../ports.ts';
 import { logOf } from './log.ts';
 
@@ -79,9 +80,9 @@ async function runOf(upid: string, caller: Caller, ports: Ports): Promise<string
 
 async function inScope(rows: TaskRow[], { scope }: Caller, ports: Ports): Promise<TaskRow[]> {
   if (scope === undefined) return rows;
-  const guests = await listGuests(ports.cluster.api);
-  const own = new Set(guests.filter((guest) => guestInScope(guest, scope)).map(({ vmid }) => String(vmid)));
-  return rows.filter(({ id }) => own.has(id));
+  const isOwn = ownIn(await listGuests(ports.cluster.api), scope, birthsIn(ports));
+  const own = await Promise.all(rows.map(({ id, startedAt }) => isOwn(id, startedAt)));
+  return rows.filter((_, index) => own[index]);
 }
 
 /** The VMID of a guest by VMID or exact name; a VMID may be that of a guest that is gone. @throws guest_not_found, ambiguous */

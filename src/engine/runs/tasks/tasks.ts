@@ -8,6 +8,7 @@ import { plainText, withoutCommand } from '../../../core/text/text.ts';
 import type { ControlPorts } from '../../../operations/define.ts';
 import { findOperation } from '../../../operations/find.ts';
 import { exitOf } from '../../../proxmox/tasks.ts';
+import { birthsIn } from '../../limits/birth.ts';
 import { checkTaskScope } from '../../limits/scope.ts';
 import type { Ports } from '../../ports.ts';
 import { reported, waitFor } from '../answer.ts';
@@ -43,7 +44,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       if (runId === undefined) {
         const query = { upid: upid ?? '', waitSeconds, logLines, signal };
         if (own) return describeTask(own, query, ports);
-        if (caller.scope) await checkTaskScope(query.upid, caller.scope, api);
+        if (caller.scope) await checkTaskScope(query.upid, caller.scope, api, birthsIn(ports));
         return taskNow(query, ports);
       }
       if (!own) fail('task_unknown', `Run ${runId} is not one of yours.`);

@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
+import type { Caller } from '../../../src/core/people/caller.ts';
+import { callsTo } from '../../helpers/calls.ts';
+import { agent, openWorld, type World } from '../../helpers/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+});
+afterEach(() => world.close());
+
+/** A token that is limited to the guests of one pool. */
+const limited: Caller = { ...agent, principal: 'token:ci', scope: { pools: ['agents'] } };
+const asLimited = (name: string, args: object) => world.call(name, args, {}, limited);
+
+describe('a guest with the VMID of a former one', () => {
+  it('brings a caller that is limited to it none of the backups of the former one', async () => {
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    expect(await asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 })).toMatchObject({ kind: 'done' });
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [], total: 0 } });
+    const loot = await world.refused(asLimited('restore_backup', { source_vmid: 103, name: 'loot' }));
+    expect(loot).toMatchObject({ code: 'not_possible', message: 'No backup of guest 103 is visible.' });
+    await world.call('backup_vm', { vmid: 103, storage: 'nas' }, { wait: 'end' }, limited);
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, guest: 'taker' }], total: 1 } });
+    expect(await world.done('list_backups', { vmid: 103 })).toMatchObject({ total: 2 });
+  });
+
+  it('shows such a caller no changes of the former one', async () => {
+    await world.approved('delete_vm', { vmid: 104 });
+    expect(await asLimited('create_vm', { name: 'fresh', vmid: 104, disk_gb: 1 })).toMatchObject({ kind: 'done' });
+    const shown = async (caller: Caller) => JSON.stringify(await world.done('get_vm', { vmid: 104, fields: ['changes'] }, {}, caller));
+    expect(await shown(agent)).toContain('Delete build1 (104)');
+    expect(await shown(limited)).toContain('Create fresh (104)');
+    expect(await shown(limited)).not.toContain('build1');
+  });
+});
+
+describe('a guest that was restored from its own backup', () => {
+  it('keeps its earlier backups', async () => {
+    await world.done('backup_vm', { vmid: 104, storage: 'nas' });
+    const { backups } = await world.done('list_backups', { vmid: 104 });
+    const [{ volume = '' } = {}] = backups as { volume?: string }[];
+    await world.approved('delete_vm', { vmid: 104 });
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { total: 0 } });
+    const inAnHour = { ...systemClock, now: () => Date.now() + 3_600_000 };
+    const later = callsTo(world.another({}, { clock: inAnHour }), agent);
+    await later.done('restore_backup', { volume, vmid: 104, pool: 'agents' });
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 104, volume }], total: 1 } });
+  });
+});
