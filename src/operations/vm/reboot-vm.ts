@@ -7,11 +7,11 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { type GuestAt, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { doomedBy } from './lib/doomed.ts';
+import { destroying, doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral, SHUTDOWN_SECONDS, shutdownTimeout } from './lib/schemas.ts';
-import { guestsAsked, planGuests } from './lib/several.ts';
+import { guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
 import { about, label, pendingText, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** Time for the stop and the start around the guest's own shutdown. */
@@ -42,7 +42,7 @@ export const rebootVm = defineOperation({
   },
   example: { vmid: 100 },
   async plan(ctx, { vmid, vmids, ...how }) {
-    const words = { verb: how.force ? 'Reset' : 'Reboot', done: 'rebooted', undo: () => UNDO };
+    const words: Words = { verb: how.force ? 'Reset' : 'Reboot', done: 'rebooted', undo: (plans) => undoAll(UNDO, plans) };
     return planGuests(guestsAsked('reboot_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, how));
   },
   async report(api, run) {
@@ -69,26 +69,22 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
   if (force && at.type === 'lxc') {
     fail('not_possible', `${of} is a container and has no reset.`, { hint: 'Call stop_vm with force, then start_vm.' });
   }
-  // A reset keeps the machine as it is: nothing that is pending is applied.
-  const doomed = doomedBy(force ? [] : guest.pending);
   const up = { kind: 'guest', ...at, is: 'running' } as const;
-  return {
+  const plan: PlanDraft = {
     ...about(target),
-    summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}${doomed.destroying}`,
-    ...raisedTo(
-      'destroy',
-      doomed.because('the reboot'),
-      force && 'reset cuts the power: data that the guest has not written to disk is lost',
-    ),
+    summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}`,
+    ...raisedTo('destroy', force && 'reset cuts the power: data that the guest has not written to disk is lost'),
     steps: [force ? resetStep(at, of) : rebootStep(at, of, timeout ?? SHUTDOWN_SECONDS)],
-    expected: [up, ...doomed.gone(at)],
+    expected: [up],
     ...(force ? {} : { changes: guest.pending.map((one) => ({ keys: [one.key], text: pendingText([one]) })) }),
     warnings:
       guest.pending.length === 0 ? [] : [`pending changes ${force ? 'stay pending' : 'take effect'}: ${pendingText(guest.pending)}`],
-    before: { status: 'running', ...doomed.view },
-    after: { status: 'running', ...doomed.destroyed },
+    before: { status: 'running' },
+    after: { status: 'running' },
     undo: UNDO,
   };
+  // A reset keeps the machine as it is: nothing that is pending is applied.
+  return force ? plan : destroying(plan, doomedBy(guest.pending), at, 'the reboot');
 }
 
 function rebootStep(at: GuestAt, of: string, timeout: number): RequestStep {

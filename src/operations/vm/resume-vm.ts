@@ -1,11 +1,10 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import { raisedTo } from '../../core/plan/effect.ts';
 import type { PlanDraft } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { doomedBy } from './lib/doomed.ts';
+import { destroying, doomedBy } from './lib/doomed.ts';
 import { guestRequest, startSteps } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
@@ -44,17 +43,17 @@ export const resumeVm = defineOperation({
       ...{ id: 'resume', path: '/status/resume', purpose: `resume ${of}`, task: 'qmresume', seconds: RESUME_SECONDS },
       proof: up,
     });
-    return {
+    const plan: PlanDraft = {
       ...about(target),
-      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}${doomed.destroying}`,
-      ...raisedTo('destroy', doomed.because('the start')),
+      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}`,
       steps: sleeps ? startSteps(at, of, { managed: status.ha !== undefined }) : [resume],
-      expected: [up, ...doomed.gone(at)],
+      expected: [up],
       warnings: sleeps ? pendingWarnings(guest) : [],
-      before: { status: sleeps ? 'hibernated' : 'paused', ...doomed.view },
-      after: { status: 'running', ...doomed.destroyed },
+      before: { status: sleeps ? 'hibernated' : 'paused' },
+      after: { status: 'running' },
       undo: `suspend_vm {"vmid": ${vmid}${sleeps ? ', "to_disk": true' : ''}}`,
     };
+    return destroying(plan, doomed, at, 'the start');
   },
   report: reportOf,
 });

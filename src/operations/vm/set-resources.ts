@@ -7,7 +7,7 @@ import { type Guest, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
-import { appliedToo } from './lib/doomed.ts';
+import { appliedToo, destroying } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { demandOf, nodeWarnings, refuseTooLarge } from './lib/limits.ts';
@@ -80,18 +80,17 @@ export const setResources = defineOperation({
     const runsWith = valuesOf({ ...guest, config: guest.live });
     const waiting = keys.filter((key) => !isLive(target, key, wanted) && wanted[key] !== runsWith[key]);
     const config: Condition = { kind: 'config', ...at, has: Object.fromEntries(keys.map((key) => [key, String(wanted[key])])) };
-    return {
+    const plan: PlanDraft = {
       ...about(target),
-      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${of} on ${at.node}${doomed.destroying}`,
+      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${of} on ${at.node}`,
       ...raisedTo('disrupt', interrupts),
-      ...raisedTo('destroy', doomed.because('the guest is stopped, so the change also')),
       steps: [
         configRequest(at, {
           ...{ id: 'config', params: wanted, digest: guest.digest },
           ...{ purpose: `change the resources of ${of}`, proof: config },
         }),
       ],
-      expected: [config, ...doomed.gone(at)],
+      expected: [config],
       demand,
       warnings: present(
         ...nodeWarnings(node, sizes.memoryMib),
@@ -100,10 +99,11 @@ export const setResources = defineOperation({
         waiting.length > 0 &&
           `${waiting.join(', ')}: pending until the guest is stopped and started; a reboot from inside does not apply them`,
       ),
-      before: { ...pick(now, keys), ...doomed.view },
-      after: { ...pick(after, keys), ...doomed.destroyed },
-      undo: [...undo(guest, now, keys), ...(doomed.names ? [`${doomed.names} cannot be restored`] : [])].join('; '),
+      before: pick(now, keys),
+      after: pick(after, keys),
+      undo: undo(guest, now, keys).join('; '),
     };
+    return destroying(plan, doomed, at, 'the guest is stopped, so the change also');
   },
   async report(api, run) {
     const guest = await readGuest(api, placeOf(run)).catch(() => undefined);

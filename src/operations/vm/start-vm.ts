@@ -1,18 +1,17 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
-import { raisedTo } from '../../core/plan/effect.ts';
 import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
 import { locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS, ofBoth } from './lib/api.ts';
-import { doomedBy } from './lib/doomed.ts';
+import { destroying, doomedBy } from './lib/doomed.ts';
 import { startSteps } from './lib/guest-request.ts';
 import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changedEach, oneOrSeveral } from './lib/schemas.ts';
-import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
+import { guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
 import { about, factsOf, label, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** POST …/status/start. */
@@ -32,7 +31,7 @@ export const startVm = defineOperation({
   async plan(ctx, asked): Promise<PlanDraft> {
     const words: Words = {
       ...{ verb: 'Start', done: 'started', already: 'all guests already run' },
-      undo: (plans) => undoEach('stop_vm', plans),
+      undo: (plans) => undoAll('stop_vm each of them', plans),
     };
     return planGuests(guestsAsked('start_vm', asked), words, (one) => planOne(ctx, one));
   },
@@ -61,21 +60,21 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<PlanDraft> 
   const managed = status.ha !== undefined;
   const running: Condition = { kind: 'guest', ...at, is: 'running' };
   const doomed = doomedBy(guest.pending);
-  return {
+  const plan: PlanDraft = {
     ...about(target),
     // A human decides about these volumes and sees the pool, too.
     ...(doomed.names ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
-    summary: `Start ${of} on ${at.node}${doomed.destroying}`,
-    ...raisedTo('destroy', doomed.because('the start')),
+    summary: `Start ${of} on ${at.node}`,
     steps: startSteps(at, of, { managed }),
-    expected: [running, ...doomed.gone(at)],
+    expected: [running],
     warnings: present(
       ...nodeWarnings(node),
       ...pendingWarnings(guest),
       managed && 'HA manages the guest: its requested state becomes "started"',
     ),
-    before: { status: 'stopped', ...doomed.view },
-    after: { status: 'running', ...doomed.destroyed },
-    undo: `stop_vm {"vmid": ${at.vmid}}${doomed.names ? `; ${doomed.names} cannot be restored` : ''}`,
+    before: { status: 'stopped' },
+    after: { status: 'running' },
+    undo: `stop_vm {"vmid": ${at.vmid}}`,
   };
+  return destroying(plan, doomed, at, 'the start');
 }

@@ -6,11 +6,11 @@ import type { PlanDraft, RequestStep } from '../../core/plan/plan.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from './lib/api.ts';
-import { doomedBy } from './lib/doomed.ts';
+import { destroying, doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changedEach, oneOrSeveral, SHUTDOWN_SECONDS, shutdownTimeout } from './lib/schemas.ts';
-import { guestsAsked, planGuests, undoEach, type Words } from './lib/several.ts';
+import { guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
 import { about, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
 /** Time for Proxmox beside the guest's own. */
@@ -42,7 +42,7 @@ export const stopVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...how }): Promise<PlanDraft> {
     const words: Words = {
       ...{ verb: verbOf(how), done: 'stopped', already: 'all guests are already stopped' },
-      undo: (plans) => undoEach('start_vm', plans),
+      undo: (plans) => undoAll('start_vm each of them', plans),
     };
     return planGuests(guestsAsked('stop_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, how));
   },
@@ -64,15 +64,13 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
     });
   }
   const managed = status.ha !== undefined;
-  const doomed = doomedBy(guest.pending);
   const stopped = { kind: 'guest', ...at, is: 'stopped' } as const;
   const byManager = { kind: 'wait', id: 'stopped', until: stopped, timeoutSeconds: timeout + 2 * SLACK_SECONDS } as const;
-  return {
+  const plan: PlanDraft = {
     ...about(target),
-    summary: `${verbOf(how)} ${of} on ${at.node}${doomed.destroying}`,
+    summary: `${verbOf(how)} ${of} on ${at.node}`,
     ...raisedTo(
       'destroy',
-      doomed.because('the stop'),
       force && 'the power is cut: what the guest has not written to disk is lost',
       // The HA manager always ends a shutdown with a power-off, so a stop without it cannot be promised here.
       managed && !force && `HA manages the guest and cuts its power when it has not shut down after ${timeout} s`,
@@ -81,16 +79,17 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
       { ...(await stopRequest(ctx, target, how)), proof: stopped },
       ...(managed ? [{ ...byManager, purpose: 'the HA manager has stopped it' }] : []),
     ],
-    expected: [stopped, ...doomed.gone(at)],
+    expected: [stopped],
     warnings: present(
       managed && 'HA manages the guest: its requested state becomes "stopped" and it stays off until start_vm',
       isHalted(status) && !force && `the guest is halted (${status.detail}) and may ignore the request; force cuts its power`,
       ...pendingWarnings(guest),
     ),
-    before: { status: 'running', ...doomed.view },
-    after: { status: 'stopped', ...doomed.destroyed },
-    undo: `start_vm {"vmid": ${vmid}}${force ? '; data that was not written to disk is lost' : ''}${doomed.names ? `; ${doomed.names} cannot be restored` : ''}`,
+    before: { status: 'running' },
+    after: { status: 'stopped' },
+    undo: `start_vm {"vmid": ${vmid}}${force ? '; data that was not written to disk is lost' : ''}`,
   };
+  return destroying(plan, doomedBy(guest.pending), at, 'the stop');
 }
 
 /** Begins the summary. The plan of each guest tells what HA adds. */

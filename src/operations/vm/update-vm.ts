@@ -8,7 +8,7 @@ import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, bothReads, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
-import { appliedToo } from './lib/doomed.ts';
+import { appliedToo, destroying } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { demandOf, refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
@@ -80,12 +80,11 @@ export const updateVm = defineOperation({
     const { moves, all } = await facetsOf(ctx, target, args);
     if (all.changes.length === 0) return alreadySo(target, `${label(guest)} is so already`);
     refuseLocked(target);
-    const parts = planParts(target, all);
+    const plan = planOf(target, all);
     return {
-      ...about(target),
+      ...plan,
       ...(moves ? { moves } : {}),
-      ...parts,
-      warnings: [...parts.warnings, ...(await namesakes(ctx, target, args))],
+      warnings: [...plan.warnings, ...(await namesakes(ctx, target, args))],
     };
   },
   async report(api, run) {
@@ -149,7 +148,7 @@ function grownBy(guest: Guest, { disks = [] }: Args): number {
   return disks.reduce((sum, { disk, size_gb: gib }) => sum + Math.max(0, gib === undefined ? 0 : gib - now(disk)), 0);
 }
 
-function planParts(target: Target, all: Facet) {
+function planOf(target: Target, all: Facet): PlanDraft {
   const { guest } = target;
   const { at } = guest;
   const of = label(guest);
@@ -160,18 +159,19 @@ function planParts(target: Target, all: Facet) {
   const steps: Step[] = isConfigured ? [change] : [];
   for (const step of all.steps) steps.push(step(steps.some((s) => s.kind === 'request') ? digestAfter(steps) : guest.digest));
   const doomed = appliedToo(target, Object.keys(all.after));
-  const raises = present(...all.raises, doomed.names !== '' && { effect: 'destroy' as const, because: doomed.because('the change also') });
-  return {
+  const plan: PlanDraft = {
+    ...about(target),
     summary: `Change ${of}: ${all.changes.map(({ text }) => text).join(', ')}`,
     changes: all.changes,
-    ...raisedTo(gravest(...raises.map(({ effect }) => effect)), ...new Set(raises.map(({ because }) => because))),
+    ...raisedTo(gravest(...all.raises.map(({ effect }) => effect)), ...new Set(all.raises.map(({ because }) => because))),
     steps,
-    expected: [...(isConfigured ? [config] : []), ...all.expected, ...doomed.gone(at)],
+    expected: [...(isConfigured ? [config] : []), ...all.expected],
     ...(all.growGib > 0 ? { demand: demandOf(guest, { diskGib: guest.sizes.diskGib + all.growGib }) } : {}),
     ...(Object.keys(all.space).length > 0 ? { space: all.space } : {}),
     warnings: present(...all.warnings, doomed.warning),
-    before: { ...all.before, ...doomed.view },
-    after: { ...all.after, ...doomed.destroyed },
+    before: all.before,
+    after: all.after,
     undo: all.undo.join('; '),
   };
+  return destroying(plan, doomed, at, 'the change also');
 }

@@ -79,6 +79,23 @@ describe('start_vm', () => {
       expect(forced.raisedBecause).toMatch(/vm-105-disk-1.*; the power is cut/);
     });
     test.each([
+      ['reboot_vm', {}, { running: true }],
+      ['update_vm', { onboot: true }, {}],
+      ['set_resources', { cores: 4 }, {}],
+      ['resume_vm', {}, { config: { ...dooms.config, lock: 'suspended' } }],
+    ])('%s applies it as well: summary and undo name the disk', async (operation, args, state) => {
+      const guest = { ...dooms, ...state };
+      const plan = await planOf(operation, { vmid: 105, ...args }, { guests: [guest] });
+      expect(plan.effect).toBe('destroy');
+      expect(plan.summary.endsWith(`, which destroys ${disk}`)).toBe(true);
+      expect(plan.undo.endsWith(`; ${disk} cannot be restored`)).toBe(true);
+    });
+    test('a reboot of several names it in the undo of all', async () => {
+      const guests = [{ ...dooms, running: true }, container];
+      const plan = await planOf('reboot_vm', { vmids: [105, 201] }, { guests });
+      expect(plan.undo).toBe(`impossible: a reboot has happened; ${disk} cannot be restored`);
+    });
+    test.each([
       ['a disk that is only detached', 'local-lvm:vm-105-disk-1,size=500G', null],
       ['a disk of the host', '/dev/sdb,size=500G', 'force'],
       ['a volume of another guest', 'local-lvm:vm-106-disk-1,size=500G', 'force'],

@@ -1,21 +1,15 @@
-import type { Condition } from '../../../core/plan/plan.ts';
+import { raisedTo } from '../../../core/plan/effect.ts';
+import type { PlanDraft } from '../../../core/plan/plan.ts';
 import type { GuestAt, PendingChange } from '../../../proxmox/guest/guests.ts';
 import { pendingText, type Target } from './target.ts';
 import { withSize } from './volumes.ts';
 
-/** Volumes that go with pending changes, in the parts of a plan; all are empty where none goes. */
+/** Volumes that go with pending changes. */
 interface Doomed {
-  /** Of all of them, for a human. */
+  /** Of all of them, for a human; empty where none goes. */
   names: string;
-  /** Ends the summary: ", which destroys local-lvm:vm-105-disk-1 (8 GiB)". */
-  destroying: string;
-  /** The reason for an approval; empty: none. @param event applies the pending changes: "the start" */
-  because(event: string): string;
-  /** By slot, before and after. */
-  view: Record<string, string>;
-  destroyed: Record<string, string>;
-  /** Names the disks of the decision, so that the removal of another one makes an approval stale. */
-  gone(at: GuestAt): Condition[];
+  /** Each with its size, by slot. */
+  bySlot: Record<string, string>;
 }
 
 /**
@@ -23,18 +17,27 @@ interface Doomed {
  * left), and with any change of the configuration of a stopped guest.
  */
 export function doomedBy(pending: readonly PendingChange[]): Doomed {
-  const disks = pending.flatMap((p) => (p.destroys ? [[p.key, withSize(p.destroys)] as const] : []));
-  const isNone = disks.length === 0;
-  const bySlot = <T>(value: T) => Object.fromEntries(disks.map(([slot]) => [slot, value]));
-  const names = disks.map(([, text]) => text).join(', ');
-  const destroying = isNone ? '' : `, which destroys ${names}`;
+  const bySlot = Object.fromEntries(pending.flatMap((p) => (p.destroys ? [[p.key, withSize(p.destroys)] as const] : [])));
+  return { names: Object.values(bySlot).join(', '), bySlot };
+}
+
+/**
+ * A plan that names these volumes wherever a human reads it, and counts as destroying for them.
+ * @param at where the guest is afterwards
+ * @param event applies the pending changes: "the start"
+ */
+export function destroying(plan: PlanDraft, { names, bySlot }: Doomed, at: GuestAt, event: string): PlanDraft {
+  if (names === '') return plan;
+  const each = <T>(value: T) => Object.fromEntries(Object.keys(bySlot).map((slot) => [slot, value]));
   return {
-    names,
-    destroying,
-    because: (event) => (isNone ? '' : `${event} applies a pending removal by force${destroying}`),
-    view: Object.fromEntries(disks),
-    destroyed: bySlot('destroyed'),
-    gone: (at) => (isNone ? [] : [{ kind: 'config', ...at, has: bySlot(null) }]),
+    ...plan,
+    summary: `${plan.summary}, which destroys ${names}`,
+    ...raisedTo('destroy', `${event} applies a pending removal by force, which destroys ${names}`, plan.raisedBecause),
+    // Names the disks of the decision, so that the removal of another one makes an approval stale.
+    expected: [...plan.expected, { kind: 'config', ...at, has: each(null) }],
+    before: { ...plan.before, ...bySlot },
+    after: { ...plan.after, ...each('destroyed') },
+    undo: `${plan.undo}; ${names} cannot be restored`,
   };
 }
 

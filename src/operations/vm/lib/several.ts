@@ -104,10 +104,10 @@ function checkedFirst({ target, steps }: PlanDraft): Step[] {
   return target && steps.some(({ kind }) => kind === 'request') ? [stillItself(target), ...steps] : steps;
 }
 
-/** The same call for each guest, then what none of the calls brings back, each once. */
-export function undoEach(call: string, plans: readonly PlanDraft[]): string {
-  const lost = plans.flatMap(({ undo }) => undo.split('; ').slice(1));
-  return [`${call} each of them`, ...new Set(lost)].join('; ');
+/** The same undo for each guest, then what it does not bring back, each once. */
+export function undoAll(undo: string, plans: readonly PlanDraft[]): string {
+  const lost = plans.flatMap((plan) => plan.undo.split('; ').slice(1));
+  return [undo, ...new Set(lost)].join('; ');
 }
 
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */

@@ -4,7 +4,7 @@ import type { Condition, Params, PlanDraft, RequestStep, Step } from '../../../c
 import { plainText } from '../../../core/text/text.ts';
 import type { PendingChange } from '../../../proxmox/guest/guests.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
-import { doomedBy } from '../lib/doomed.ts';
+import { destroying, doomedBy } from '../lib/doomed.ts';
 import { guestRequest } from '../lib/guest-request.ts';
 import { about, label, pendingText } from '../lib/target.ts';
 import { sizeText } from '../lib/volumes.ts';
@@ -47,21 +47,21 @@ export function planMove(moving: Moving): PlanDraft {
   const there = { ...at, node: to };
   // A container's restart applies what is pending; a live move does not.
   const pending = how === 'restart' ? guest.pending : [];
-  const doomed = doomedBy(pending);
   const { effect, why } = EFFECTS[how];
-  return {
+  const plan: PlanDraft = {
     ...about(target),
     node: to,
-    summary: `Move ${of} from ${at.node} to ${to} (${how})${doomed.destroying}`,
-    ...raisedTo(doomed.names ? 'destroy' : effect, why, doomed.because('its restart')),
+    summary: `Move ${of} from ${at.node} to ${to} (${how})`,
+    ...raisedTo(effect, why),
     steps: stepsOf(moving),
-    expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]), ...doomed.gone(there)],
+    expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const])],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
     warnings: [...unusedStorage(moving), ...warningsOf(mover, pending)],
-    before: { node: at.node, ...doomed.view },
-    after: { node: to, move: how, ...copiedView(moving), ...doomed.destroyed },
+    before: { node: at.node },
+    after: { node: to, move: how, ...copiedView(moving) },
     undo: undoOf(mover, storage),
   };
+  return destroying(plan, doomedBy(pending), there, 'its restart');
 }
 
 /** `scsi0 16 GiB to local-lvm` */

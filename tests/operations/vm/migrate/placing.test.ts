@@ -191,6 +191,7 @@ describe('warnings and undo', () => {
     const plan = await move([doomed]);
     expect(plan).toMatchObject({ effect: 'destroy', raisedBecause: expect.stringContaining('vm-201-disk-1') });
     expect(plan.summary).toContain('which destroys local-lvm:vm-201-disk-1');
+    expect(plan.undo).toMatch(/; local-lvm:vm-201-disk-1 \(4 GiB\) cannot be restored$/);
     const both = await planOf('migrate_vm', { vmids: [201, 105] }, { ...cluster, guests: [doomed, vm(105)] });
     expect(both).toMatchObject({ effect: 'destroy', after: { 'dns1 (201)': expect.stringMatching(/, destroys mp0$/) } });
     expect(both.raisedBecause).toContain('vm-201-disk-1');
