@@ -26,6 +26,9 @@ import type { App, Connection } from './listen.ts';
 import type { Gauge, Metrics } from './metrics.ts';
 import { createSessions, refuse } from './sessions.ts';
 
+/** How often (ms) the token of an open stream is checked again. */
+const RECHECK_MS = 30_000;
+
 interface HttpOptions {
   factory: McpServerFactory;
   changes: ChangeFeed;
@@ -99,9 +102,22 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const authInfo = await admit(given, connection);
     if (authInfo instanceof Response) return authInfo;
     const { request, body } = await withJson(given);
+    if (isStream(given.method, body)) guard(given, connection);
     if (!callsTool(body) && (await isLegacyRequest(request, body)))
       return sessions.handle({ request, authInfo, gone: connection.gone, parsedBody: body });
     return modern.fetch(request, defined({ authInfo, parsedBody: body }));
+  }
+
+  /** Ends a stream of changes soon after its token has expired or was revoked. The answer to a call that was admitted is not cut. */
+  function guard(request: Request, connection: Connection): void {
+    if (connection.gone.aborted) return;
+    const address = addressOf(request, connection);
+    const timer = setInterval(async () => {
+      const known = await options.gate(request, address).catch(() => undefined);
+      if (known instanceof Response && known.status === 401) connection.cut();
+    }, RECHECK_MS);
+    timer.unref();
+    connection.gone.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
 
   const app = new Hono<{ Bindings: Connection }>();
@@ -169,6 +185,11 @@ function callsTool(body: unknown): boolean {
   if (!isObject(body) || body.method !== 'tools/call' || !isObject(body.params)) return false;
   const { _meta: meta } = body.params;
   return isObject(meta) && meta[PROTOCOL_VERSION_META_KEY] !== undefined;
+}
+
+/** Whether a request opens a stream of changes, which has no end of its own. */
+function isStream(method: string, body: unknown): boolean {
+  return method === 'GET' || (isObject(body) && body.method === 'subscriptions/listen');
 }
 
 /** Clients look for an authorization server on these paths; this server only checks tokens. */

@@ -24,6 +24,8 @@ export interface Connection {
   peer: string;
   /** Aborts when the answer is sent, or the client is gone. */
   gone: AbortSignal;
+  /** Cuts the answer, such as a stream whose reader may read no more. */
+  cut(): void;
 }
 
 /** A web-standard app. */
@@ -101,12 +103,8 @@ function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListe
 async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   // Aborts only what is unfinished: at the end of each request it would take more time than the parsing of the request.
   const cut = signalAt(outgoing, () => !outgoing.writableFinished);
-  const response = await respond(
-    app,
-    incoming,
-    cut,
-    signalAt(outgoing, () => true),
-  );
+  const ended = signalAt(outgoing, () => true);
+  const response = await respond(app, incoming, cut, { ended, cut: () => outgoing.destroy() });
   outgoing.setHeaders(response.headers);
   outgoing.statusCode = response.status;
   // Such an answer is complete, so it is sent in one piece with its length.
@@ -141,16 +139,22 @@ function signalAt(outgoing: ServerResponse, counts: () => boolean): () => AbortS
   };
 }
 
-async function respond(app: App, incoming: IncomingMessage, cut: () => AbortSignal, ended: () => AbortSignal): Promise<Response> {
+async function respond(
+  app: App,
+  incoming: IncomingMessage,
+  signal: () => AbortSignal,
+  { ended, cut }: { ended: () => AbortSignal; cut: () => void },
+): Promise<Response> {
   const connection: Connection = {
     peer: incoming.socket.remoteAddress ?? '',
     get gone() {
       return ended();
     },
+    cut,
   };
   let request: Request;
   try {
-    request = await webRequest(incoming, cut);
+    request = await webRequest(incoming, signal);
   } catch (error) {
     const [status, message] =
       error instanceof TooLarge ? [413, `A request may have at most ${MAX_BODY_BYTES} bytes.`] : [400, 'The request cannot be read.'];

@@ -198,6 +198,38 @@ describe('sessions of older clients', () => {
     await client.close().catch(() => {});
   });
 
+  it('and streams of changes end soon after their token is revoked; a stream of another token continues', async () => {
+    const { url, token, store } = await start(fine);
+    const [mine, other] = [await token('mine'), await token('other')];
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const listen = async (bearing: string) => {
+      const headers = { accept: 'application/json, text/event-stream', 'content-type': 'application/json', ...bearer(bearing) };
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } };
+      const initialize = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params });
+      const session = (await fetch(url, { method: 'POST', headers, body: initialize })).headers.get('mcp-session-id') ?? '';
+      const old = await fetch(url, { headers: { ...headers, 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' } });
+      const filter = { notifications: { resourceSubscriptions: ['proxmox://approvals'] } };
+      const modern = await rpc(url, 'subscriptions/listen', filter, bearer(bearing));
+      expect([old.status, modern.status]).toEqual([200, 200]);
+      return [old, modern].map((response) => {
+        const stream = { isOver: false };
+        const over = () => {
+          stream.isOver = true;
+        };
+        void response.text().then(over, over);
+        return stream;
+      });
+    };
+    const [revoked, kept] = [await listen(mine), await listen(other)];
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([...revoked, ...kept].some(({ isOver }) => isOver)).toBe(false);
+    await store.tokens.revoke((await store.tokens.byName('mine'))?.id ?? '', new Date().toISOString());
+    await vi.advanceTimersByTimeAsync(30_000);
+    vi.useRealTimers();
+    await vi.waitFor(() => expect(revoked.every(({ isOver }) => isOver)).toBe(true), 20_000);
+    expect(kept.some(({ isOver }) => isOver)).toBe(false);
+  });
+
   it('that this server does not know are answered 404, so that the client begins again', async () => {
     const { url, token } = await start(fine);
     expect((await inSession(url, await token('mine'), 'a-gone')).status).toBe(404);

@@ -40,6 +40,7 @@ export async function startHttp(
   const metrics = createMetrics();
   const shown = face(answering, {
     caller: remoteCaller,
+    changes: noChanges,
     settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds },
     ...(consoleUrl === undefined ? {} : { consoleUrl: () => consoleUrl }),
   });
