@@ -105,7 +105,9 @@ export const deleteVm = defineOperation({
       ),
       before: { status: 'stopped', volumes: doomed.map((v) => v.volid), ...(untouched.length > 0 ? { untouched } : {}) },
       undo:
-        backup.length > 0 ? `impossible; the operator can restore the backup on ${storage}` : `impossible: ${contents} cannot be restored`,
+        backup.length > 0
+          ? `impossible; restore_backup {"source_vmid": ${at.vmid}} makes a guest of the backup on ${storage}`
+          : `impossible: ${contents} cannot be restored`,
       facts: {
         ...factsOf(target),
         ...lastBackup(volumes.backups),

@@ -318,6 +318,18 @@ describe('NICs and media', () => {
     expect((await world.refused(world.call('update_vm', { vmid: 104, iso: 'local:iso/missing.iso' }))).code).toBe('storage_unavailable');
   });
 
+  it('cloud-init is compared as Proxmox stores it, so a repeated call changes nothing', async () => {
+    const values = { ciupgrade: false, searchdomain: ' example.org ', nameserver: '192.0.2.1, 192.0.2.2' };
+    const first = { ...values, ipconfig0: 'gw=10.9.0.1,ip=10.9.0.5/24' };
+    const done = await world.done('update_vm', { vmid: 105, cloud_init: first });
+    expect(done.warnings).toEqual(['cloud-init has neither a password nor SSH keys, so no user can log in']);
+    expect(lastParams()).toMatchObject({ ciupgrade: '0', searchdomain: 'example.org' });
+    const again = { ...values, ipconfig0: 'ip=10.9.0.5/24,gw=10.9.0.1' };
+    expect(await world.done('update_vm', { vmid: 105, cloud_init: again })).toMatchObject({ already: true });
+    await world.done('update_vm', { vmid: 105, cloud_init: { ciupgrade: true } });
+    expect(await world.done('update_vm', { vmid: 105, cloud_init: { ciupgrade: true } })).toMatchObject({ already: true });
+  });
+
   it('cloud-init of a running guest is generated again, and the password appears nowhere', async () => {
     await world.done('start_vm', { vmid: 105 });
     const done = await world.done('update_vm', {

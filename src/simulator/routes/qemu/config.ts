@@ -189,7 +189,10 @@ function setOption(world: World, guest: Guest, key: string, given: string, probl
       ? normalTags(given)
       : key === 'cipassword'
         ? hashPassword(given)
-        : given;
+        : key === 'description'
+          ? given
+          : // The file is read without the blanks around a value.
+            given.trim();
   delete guest.pendingDelete[key];
   delete guest.pending[key];
   // An empty value does not survive the configuration file: nothing changes.

@@ -63,7 +63,7 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
     ...(ci.sshkeys === undefined ? {} : { sshkeys: encodeSshKeys(ci.sshkeys) }),
     ...Object.fromEntries(addresses),
     ...(ci.nameserver === undefined ? {} : { nameserver: servers.join(' ') }),
-    ...defined({ searchdomain: ci.searchdomain, ciupgrade: ci.ciupgrade }),
+    ...defined({ searchdomain: ci.searchdomain?.trim(), ciupgrade: ci.ciupgrade }),
   };
 }
 

@@ -27,7 +27,8 @@ export function cloudInitDifferences(asked: CloudInit, config: Options, disks: r
   );
 }
 
-function properties(text: string): string {
+/** The text of an ipconfig without the order of its parts. */
+export function properties(text: string): string {
   const parts = Object.entries(parseProperties(text.toLowerCase(), ''));
   return parts
     .map((part) => part.join('='))
