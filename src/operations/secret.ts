@@ -12,7 +12,7 @@ export function isSecret(schema: z.core.$ZodType): boolean {
   return marks.get(schema)?.secret === true;
 }
 
-/** Marks a text `name=value` that is a secret where its name says so. */
+/** Marks a text `name=value` that is a secret where its name or its value says so. */
 export function setting(schema: z.ZodString): z.ZodString {
   return schema.register(settings, { setting: true });
 }

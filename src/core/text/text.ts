@@ -115,6 +115,15 @@ export function namesSecret(name: string): boolean {
   );
 }
 
+/** `DB_PASSWORD=…` and `token: …` within a text, and credentials before the @ of an address. */
+const ASSIGNS_SECRET =
+  /(pass(word|wd|phrase)|secret|credential|token|(api|access|private)[_-]?key)[\w.-]*["']?\s*[=:]\s*\S|:\/\/[^\s/@:]+:[^\s/@]+@/i;
+
+/** Whether a text holds what looks like a secret: a value under such a name, or a private key. */
+export function holdsSecret(text: string): boolean {
+  return ASSIGNS_SECRET.test(text) || text.includes(KEY_MARK);
+}
+
 /** One line with what looks like a password masked; a line that names a secret without `:` or `=` is masked whole. */
 export function maskSecrets(line: string): string {
   if (!NAMES_SECRET.test(line)) return line;

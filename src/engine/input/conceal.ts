@@ -3,7 +3,7 @@ import { fail } from '../../core/errors/errors.ts';
 import { oncePer } from '../../core/once-per.ts';
 import type { SecretRef } from '../../core/plan/plan.ts';
 import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
-import { namesSecret } from '../../core/text/text.ts';
+import { holdsSecret, namesSecret } from '../../core/text/text.ts';
 import { isSecret, isSetting } from '../../operations/secret.ts';
 
 type Schema = z.core.$ZodType;
@@ -40,7 +40,7 @@ function reachable(schema: Schema): Set<Schema> {
 function walk(schema: Schema, value: Json | undefined, hide: Hide): Json | undefined {
   if (value === undefined || value === null) return value;
   if (isSecret(schema) && typeof value === 'string') return hide(value) as unknown as Json;
-  if (isSetting(schema) && typeof value === 'string' && namesSecret(value.split('=', 1)[0] ?? '')) return hide(value) as unknown as Json;
+  if (isSetting(schema) && typeof value === 'string' && isSecretSetting(value)) return hide(value) as unknown as Json;
   const { here, array, object } = parts(schema);
   const own = here.reduce<Json | undefined>((seen, part) => walk(part, seen, hide), value);
   if (Array.isArray(own) && array) return own.map((item, index) => walkAll(array(index), item, hide));
@@ -48,6 +48,12 @@ function walk(schema: Schema, value: Json | undefined, hide: Hide): Json | undef
     return Object.fromEntries(Object.entries(own).map(([key, item]) => [key, walkAll(object(key), item, hide)]));
   }
   return own;
+}
+
+/** `password=…`, and `env=DB_PASSWORD=…`, whose value says so. */
+function isSecretSetting(text: string): boolean {
+  const [name = ''] = text.split('=', 1);
+  return namesSecret(name) || holdsSecret(text.slice(name.length + 1));
 }
 
 function walkAll(schema: Schema | undefined, value: Json, hide: Hide): Json {

@@ -191,6 +191,23 @@ describe('api_change', () => {
     expect(JSON.stringify(world.audit())).not.toContain('canary-hunter2');
   });
 
+  it.each([
+    ['PUT /nodes/{node}/lxc/{vmid}/config', { node: 'pve', vmid: 200, env: 'DB_PASSWORD=canary-hunter2' }],
+    ['PUT /nodes/{node}/lxc/{vmid}/config', { node: 'pve', vmid: 200, description: 'login root\npassword: canary-hunter2' }],
+    ['PUT /cluster/options', { http_proxy: 'http://me:canary-hunter2@proxy.example:3128' }],
+    ['PUT /cluster/options', { description: '-----BEGIN PRIVATE KEY-----canary-hunter2' }],
+  ])('takes no value that looks like a secret: %s %j', async (method, params) => {
+    const error = await refusal(method, params);
+    expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('looks like a secret') });
+    expect(JSON.stringify([world.audit(), error])).not.toContain('canary-hunter2');
+    expect(sent()).toEqual([]);
+  });
+
+  it('takes a value that only speaks of secrets', async () => {
+    const params = pairs({ poolid: 'lab', comment: 'the password policy of lab, see https://wiki.example/token?page=1' });
+    expect(await world.done('api_change', { method: 'POST /pools', params })).toMatchObject({ request: 'POST /pools' });
+  });
+
   it('falls under the policy about the guests that its parameters name', async () => {
     await world.close();
     const never = { match: { vmid: [{ from: 105, to: 105 }] }, never: true };
