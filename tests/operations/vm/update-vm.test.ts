@@ -346,6 +346,13 @@ describe('NICs and media', () => {
     expect(lastParams()).toMatchObject({ hostname: 'cache2', net0: expect.stringContaining('ip=10.77.0.21/24') });
   });
 
+  it('a NIC that is so already is not written again, in whatever order Proxmox keeps its parts', async () => {
+    const nic = { vmid: 201, nics: [{ nic: 'net0', ip: 'fd00::5/64' }] };
+    await world.done('update_vm', nic);
+    expect(await world.done('update_vm', nic)).toMatchObject({ already: true });
+    expect(await world.done('update_vm', { vmid: 201, nics: [{ nic: 'net0', ip: 'FD00::5/64' }] })).toMatchObject({ already: true });
+  });
+
   it('a container takes an IPv6 address as Proxmox names it, and dhcp leaves no gateway behind', async () => {
     await world.done('update_vm', { vmid: 201, nics: [{ nic: 'net0', ip: '2001:db8::21/64' }] });
     expect(lastParams()).toMatchObject({ net0: expect.stringContaining(',ip6=2001:db8::21/64') });

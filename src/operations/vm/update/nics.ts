@@ -92,7 +92,7 @@ function written({ at, config }: Guest, slot: string, args: Nic, raises: Facet['
   const merged = Object.entries({ ...options, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const rest = formatProperties(Object.fromEntries(merged.sort(([a], [b]) => a.localeCompare(b))));
   const text = [head, rest].filter((part) => part !== '').join(',');
-  if (text === was) return facet();
+  if (was !== undefined && partsOf(text) === partsOf(was)) return facet();
   return facet({
     changes: [
       { keys: [slot], text: was === undefined ? `add ${slot} (${rest})` : `${slot} ${plainText(was, 200)} → ${plainText(text, 200)}` },
@@ -104,6 +104,12 @@ function written({ at, config }: Guest, slot: string, args: Nic, raises: Facet['
     raises,
     undo: [was === undefined ? `remove ${slot}` : `${slot} back to ${plainText(was, 200)}`],
   });
+}
+
+/** The text of a NIC without the order of its parts and the case of its addresses. */
+function partsOf(text: string): string {
+  const spelled = (part: string) => (/^(?:ip|gw)6?=/.test(part) ? part.toLowerCase() : part);
+  return text.split(',').map(spelled).sort().join(',');
 }
 
 /** Without an address of its own a NIC has no gateway either. */
