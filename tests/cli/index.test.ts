@@ -1,4 +1,5 @@
 import { type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
@@ -70,6 +71,32 @@ test('a result is JSON in a pipe and a table on a terminal, and --output chooses
   const json = await place.onTerminal([...list, '-o', 'json']);
   expect(JSON.parse(json.stdout)).toMatchObject({ vms: [{ name: 'web1' }] });
   expect((await run([...list, '--output', 'yaml'])).code).toBe(2);
+});
+
+test.each([
+  [['audit', 'public-key'], { public_key: expect.stringMatching(/^-----BEGIN PUBLIC KEY-----\n/) }],
+  [['client-config', 'codex'], { client: 'codex', format: 'toml', configuration: expect.stringContaining('[mcp_servers.proxmox]') }],
+  [['client-config', 'claude-code'], { format: 'shell', configuration: expect.stringContaining('claude mcp add') }],
+  [['client-config', 'cursor'], { mcpServers: expect.anything() }],
+  [['tokens', 'passphrase', 'bob'], { owner: 'bob', passphrase: 'set', has_token: false }],
+])('%j with --output json writes one JSON document, also where its result is another text', async (args, wanted) => {
+  const ran = await place.run([...args, '--output', 'json'], {}, 'correct horse battery staple\n');
+  expect(ran.json).toMatchObject(wanted);
+});
+
+test('approvals watch with --output json writes one document a line', async () => {
+  const own = home();
+  await own.run(['call', 'stop_vm', '--args', '{"vmid":101}', '--demo']);
+  const child = own.start(['approvals', 'watch', '--demo', '-o', 'json']);
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  child.kill('SIGINT');
+  await once(child, 'close');
+  expect(JSON.parse(String(line))).toMatchObject({
+    approval_id: expect.stringMatching(/^apr_/),
+    status: 'pending',
+    requester: expect.any(String),
+  });
+  own.remove();
 });
 
 test('one guest is lines of name and value, with its disks as a table', async () => {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import { clusterPrefix } from '../../core/settings/settings.ts';
-import { plainText } from '../../core/text/text.ts';
+import { plainText, visibleJson } from '../../core/text/text.ts';
 import { missingClusters, namingMissing } from '../lib/missing.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
-import { type Exit, isForPeople, note, print } from '../terminal/output.ts';
+import { type Exit, isForPeople, note, print, wantsJson } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
 
 const POLL_MS = 1_000;
@@ -27,14 +27,21 @@ export function watch(options: GlobalOptions): Promise<Exit> {
         if (known.get(approval.id) === approval.status) continue;
         const wasKnown = known.has(approval.id);
         known.set(approval.id, approval.status);
-        if (approval.status === 'pending' || wasKnown)
-          print(isForPeople() ? wrap(line(approval), { indent: '          ' }) : line(approval));
+        if (approval.status === 'pending' || wasKnown) print(shown(approval));
         if (approval.status === 'pending' && !first && process.stderr.isTTY) process.stderr.write('\u0007');
       }
       await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
     }
     return 0;
   });
+}
+
+/** With `--output json` a document a line. */
+function shown(approval: ApprovalRecord): string {
+  const { id, status, plan, principal, cluster, expiresAt } = approval;
+  if (wantsJson())
+    return visibleJson({ approval_id: id, status, summary: plan.summary, requester: principal, cluster, expires_at: expiresAt });
+  return isForPeople() ? wrap(line(approval), { indent: '          ' }) : line(approval);
 }
 
 function line(approval: ApprovalRecord): string {

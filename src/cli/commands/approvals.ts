@@ -10,7 +10,7 @@ import { type MissingCluster, namingMissing } from '../lib/missing.ts';
 import { checkPassphrase, newPassphrase, operator } from '../lib/operator.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
-import { type Exit, note, print, printResult, printRows, tell } from '../terminal/output.ts';
+import { type Exit, note, printResult, printRows, tell } from '../terminal/output.ts';
 import { progressView } from '../terminal/progress.ts';
 import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 
@@ -93,7 +93,7 @@ export async function passphrase(options: GlobalOptions): Promise<Exit> {
   await checkPassphrase(dataDir, 'old passphrase: ');
   await setPassphrase(dataDir, await newPassphrase('new passphrase'));
   note('Keep it where agents cannot read it. A program with this passphrase and a terminal can decide.');
-  print('The passphrase is set.');
+  printResult({ passphrase: 'set' }, 'The passphrase is set.');
   return 0;
 }
 

@@ -9,7 +9,7 @@ import type { Settings } from '../../core/settings/settings.ts';
 import { localCaller } from '../lib/caller.ts';
 import { recordNoticeIn } from '../lib/open.ts';
 import { configure, type GlobalOptions, wholeNumber } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson, printResult, printRows } from '../terminal/output.ts';
+import { type Exit, isForPeople, print, printJson, printResult, printRows, wantsJson } from '../terminal/output.ts';
 
 interface VerifyOptions extends GlobalOptions {
   anchor?: string;
@@ -66,7 +66,9 @@ export async function rotate(options: GlobalOptions): Promise<Exit> {
 /** `audit public-key`: prints the key that verifies the checkpoints elsewhere. Creates the key where none exists. */
 export async function publicKey(options: GlobalOptions): Promise<Exit> {
   const { dataDir } = configure(options).settings;
-  process.stdout.write(openSigner(dataDir).publicKey.export({ type: 'spki', format: 'pem' }));
+  const pem = String(openSigner(dataDir).publicKey.export({ type: 'spki', format: 'pem' }));
+  if (wantsJson()) printJson({ public_key: pem });
+  else print(pem.trimEnd());
   return 0;
 }
 

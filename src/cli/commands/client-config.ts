@@ -7,7 +7,7 @@ import { nearest } from '../../core/text/nearest.ts';
 import { CLIENTS, type Configuration, type Connection, type McpClient, TOKEN_PLACEHOLDER } from '../lib/clients.ts';
 import { type GlobalOptions, settingsFile } from '../lib/options.ts';
 import { writeWhole } from '../lib/write-file.ts';
-import { type Exit, note, print, printJson, printResult } from '../terminal/output.ts';
+import { type Exit, note, print, printJson, printResult, wantsJson } from '../terminal/output.ts';
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
 
@@ -26,6 +26,7 @@ export function clientConfig(name: string, options: ClientConfigOptions): Exit {
     return 0;
   }
   if (made.format === 'json') printJson(made.value);
+  else if (wantsJson()) printJson({ client: name, format: made.format, configuration: made.text });
   else print(made.text);
   note(`\nThis goes into ${clientOf(name).where}`);
   noteCredentials(made, options);

@@ -7,7 +7,7 @@ import { missingClusters, namingMissing } from '../lib/missing.ts';
 import { checkPassphrase, operator } from '../lib/operator.ts';
 import { type GlobalOptions, onlyCluster, wholeNumber } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
-import { type Exit, print, printResult, printRows, tell } from '../terminal/output.ts';
+import { type Exit, printResult, printRows, tell } from '../terminal/output.ts';
 import { ask, needTerminal } from '../terminal/terminal.ts';
 
 interface AddOptions extends GlobalOptions {
@@ -84,7 +84,7 @@ export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
   needTerminal(HUMAN_ONLY);
   return withSession(options, async ({ engine }) => {
     await engine.standing.revoke(id, operator());
-    print(`Standing approval ${id} is revoked.`);
+    printResult({ id, revoked: true }, `Standing approval ${id} is revoked.`);
     return 0;
   });
 }

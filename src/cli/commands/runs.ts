@@ -7,7 +7,7 @@ import { missingClusters, namingMissing } from '../lib/missing.ts';
 import { operator } from '../lib/operator.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { withSession } from '../lib/session.ts';
-import { type Exit, print, printRows } from '../terminal/output.ts';
+import { type Exit, printResult, printRows } from '../terminal/output.ts';
 import { needTerminal } from '../terminal/terminal.ts';
 
 /** `runs list`: runs whose outcome is unknown, the oldest first. */
@@ -35,7 +35,8 @@ export function close(id: string, { outcome, ...options }: GlobalOptions & { out
   );
   return withSession(options, async ({ engine }) => {
     const run = await engine.openRuns.close(id, outcome, operator());
-    print(`Run ${run.id} ends as ${run.status}. Its names and VMIDs are free for other guests.`);
+    const text = `Run ${run.id} ends as ${run.status}. Its names and VMIDs are free for other guests.`;
+    printResult({ run_id: run.id, status: run.status }, text);
     return 0;
   });
 }

@@ -129,8 +129,9 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
     await recordNotice(audit, `the console passphrase of ${name} is set`);
     await store.principals.setPassphrase(name, await hashPassphrase(typed), new Date().toISOString());
     await store.sessions.removeOf(name);
-    print(`The passphrase of ${name} is set.`);
-    if (known === undefined) print(`No token belongs to ${name} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${name}`);
+    printResult({ owner: name, passphrase: 'set', has_token: known !== undefined }, `The passphrase of ${name} is set.`);
+    if (known === undefined && isForPeople())
+      print(`No token belongs to ${name} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${name}`);
     return 0;
   });
 }

@@ -78,6 +78,11 @@ export function isQuiet(): boolean {
   return chosen.quiet === true;
 }
 
+/** Whether the caller wrote `--output json`. A key, for example, is text in a pipe, and part of a JSON document then. */
+export function wantsJson(): boolean {
+  return chosen.output === 'json';
+}
+
 /** Whether people read the result: then tables, otherwise JSON. */
 export function isForPeople(): boolean {
   return chosen.output === undefined ? process.stdout.isTTY === true : chosen.output === 'table';
