@@ -104,6 +104,7 @@ function effectOf(request: ApiRequest) {
 function graverBecause({ name, params }: ApiRequest): string | undefined {
   const on = Object.keys(params).find((key) => params[key] === '1' && /^(force|purge|allow-move|skiplock|skip-lock|destroy)/.test(key));
   if (on !== undefined) return `${on} does more than the method by itself`;
+  if (params.remove_job !== undefined) return 'remove_job removes the job, and with "full" the replicas';
   if (!CONFIG.includes(name)) return undefined;
   if (params.delete !== undefined || params.revert !== undefined) return 'it removes settings of the guest';
   if (params.smbios1 !== undefined) return 'the UUID in smbios1 is the identity of the guest';

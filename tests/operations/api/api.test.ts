@@ -177,6 +177,17 @@ describe('api_change', () => {
     });
   });
 
+  it.each([
+    ['PUT /cluster/replication/{id}', { id: '104-0', remove_job: 'full' }, 'destroy'],
+    ['PUT /nodes/{node}/network/{iface}', { node: 'pve', iface: 'vmbr0', type: 'bridge' }, 'disrupt'],
+    ['DELETE /nodes/{node}/network', { node: 'pve' }, 'destroy'],
+    ['PUT /cluster/notifications/endpoints/sendmail/{name}', { name: 'mail-to-root', mailto: 'me@example.com' }, 'disrupt'],
+  ])('asks before %s with %j: it loses replicas, cuts off a node at its reboot, or silences alerts', async (method, params, effect) => {
+    expect(await planOf(world, 'api_change', { method, params: pairs(params) })).toMatchObject({ effect });
+    await world.asks('api_change', { method, params: pairs(params) });
+    expect(sent()).toEqual([]);
+  });
+
   it('names every problem of the parameters and sends nothing to the cluster', async () => {
     const error = await refusal('POST /cluster/ha/rules', { rule: 'near', type: 'sideways', color: 'red' });
     expect(error.message).toBe(

@@ -3,7 +3,7 @@ import { methodsIn } from './methods.ts';
 
 type Changing = Exclude<Effect, 'read'>;
 
-/** Methods that can be undone and interrupt no user. They only stage changes of SDN and of the networks of a node. */
+/** Methods that can be undone and interrupt no user. They only stage changes of SDN. */
 const CHANGE = `
   POST /pools, POST /access/groups, POST /access/roles
   PUT DELETE /cluster/sdn/controllers/{controller}, PUT /cluster/sdn/fabrics/fabric/{id}, PUT /cluster/sdn/vnets/{vnet}
@@ -12,11 +12,10 @@ const CHANGE = `
   POST /cluster/sdn/vnets/{vnet}/subnets, POST /cluster/sdn/zones, POST /cluster/sdn/lock, POST /cluster/sdn/vnets/{vnet}/ips
   POST /cluster/firewall/aliases, POST /cluster/firewall/groups, POST /cluster/firewall/ipset
   POST /cluster/ha/groups, POST /cluster/qemu/custom-cpu-models, POST /cluster/notifications/matchers, POST /cluster/notifications/targets/{name}/test
-  POST /cluster/notifications/endpoints/sendmail, PUT /cluster/notifications/endpoints/sendmail/{name}
+  POST /cluster/notifications/endpoints/sendmail
   POST /cluster/replication, PUT /cluster/replication/{id}, POST /nodes/{node}/replication/{id}/schedule_now
   POST /nodes/{node}/aplinfo, POST /nodes/{node}/apt/update, POST /nodes/{node}/subscription, POST /nodes/{node}/wakeonlan
   POST /nodes/{node}/ceph/osd/{osdid}/scrub, POST /nodes/{node}/ceph/start, POST /nodes/{node}/services/{service}/start
-  POST /nodes/{node}/network, PUT DELETE /nodes/{node}/network/{iface}, DELETE /nodes/{node}/network
   POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-status, POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw
   POST /nodes/{node}/qemu/{vmid}/agent/fstrim, POST /nodes/{node}/qemu/{vmid}/agent/ping
   PUT /nodes/{node}/qemu/{vmid}/cloudinit, PUT /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/config
@@ -24,7 +23,10 @@ const CHANGE = `
   POST /nodes/{node}/{type}/{vmid}/snapshot, POST /nodes/{node}/{type}/{vmid}/status/start, POST /nodes/{node}/{type}/{vmid}/status/resume
 `;
 
-/** Methods that interrupt a running service or change which traffic passes. */
+/**
+ * Methods that interrupt a running service, change which traffic passes or whom an alert reaches. A node applies a staged change of its networks at
+ * its next reboot.
+ */
 const DISRUPT = `
   PUT /cluster/sdn, POST /cluster/firewall/groups/{group}, PUT DELETE /cluster/firewall/groups/{group}/{pos}
   PUT /cluster/firewall/aliases/{name}, POST /cluster/firewall/ipset/{name}, PUT DELETE /cluster/firewall/ipset/{name}/{cidr}
@@ -34,6 +36,7 @@ const DISRUPT = `
   PUT /cluster/ha/groups/{group}, POST /cluster/ha/resources, POST /cluster/ha/resources/{sid}/migrate
   POST /cluster/ha/rules, PUT DELETE /cluster/ha/rules/{rule}, POST /cluster/ha/status/arm-ha
   PUT /cluster/ceph/flags, PUT /cluster/ceph/flags/{flag}, POST /cluster/ceph/restart-bulk
+  PUT /cluster/notifications/endpoints/sendmail/{name}, POST /nodes/{node}/network, PUT DELETE /nodes/{node}/network/{iface}
   PUT /cluster/notifications/matchers/{name}, PUT /cluster/qemu/custom-cpu-models/{cputype}
   POST PUT /nodes/{node}/certificates/acme/certificate, POST /nodes/{node}/ceph/osd/{osdid}/in
   POST /nodes/{node}/ceph/restart, POST /nodes/{node}/ceph/restart-bulk, POST /nodes/{node}/ceph/mds/{name}, POST /nodes/{node}/ceph/mgr/{id}
@@ -77,7 +80,7 @@ const DESTROY = `
   POST /nodes/{node}/disks/directory, DELETE /nodes/{node}/disks/directory/{name}, POST /nodes/{node}/disks/initgpt
   POST /nodes/{node}/disks/lvm, DELETE /nodes/{node}/disks/lvm/{name}, POST /nodes/{node}/disks/lvmthin, DELETE /nodes/{node}/disks/lvmthin/{name}
   PUT /nodes/{node}/disks/wipedisk, POST /nodes/{node}/disks/zfs, DELETE /nodes/{node}/disks/zfs/{name}
-  POST /nodes/{node}/hosts, PUT /nodes/{node}/network, POST /nodes/{node}/status, POST /nodes/{node}/services/{service}/stop
+  POST /nodes/{node}/hosts, PUT DELETE /nodes/{node}/network, POST /nodes/{node}/status, POST /nodes/{node}/services/{service}/stop
   DELETE /nodes/{node}/storage/{storage}/content/{volume}, PUT /nodes/{node}/storage/{storage}/content/{volume}
   DELETE /nodes/{node}/storage/{storage}/prunebackups, DELETE /nodes/{node}/subscription, DELETE /nodes/{node}/tasks/{upid}
   POST /nodes/{node}/vzdump, PUT /nodes/{node}/qemu/{vmid}/unlink, DELETE /nodes/{node}/{type}/{vmid}
