@@ -19,12 +19,14 @@ export async function checkPassphrase(dataDir: string, prompt: string): Promise<
 
 /**
  * A new passphrase, typed twice in a terminal, or read from a pipe.
- * @throws invalid_arguments where it is too short, or the two entries differ
+ * @throws invalid_arguments where it is too short, where it has several lines, which a person cannot type, or where the two entries differ
  */
 export async function newPassphrase(what: string): Promise<string> {
   const typed = hasTerminal() ? await askHidden(`${what} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
   if (typed.length < MIN_PASSPHRASE_LENGTH)
     fail('invalid_arguments', `The passphrase needs at least ${MIN_PASSPHRASE_LENGTH} characters. Nothing was changed.`);
+  if (/[\r\n]/.test(typed))
+    fail('invalid_arguments', 'The passphrase must be one line. Nothing was changed.', { hint: 'Pipe it once, without a repetition.' });
   if (hasTerminal() && (await askHidden('repeat the passphrase: ')) !== typed)
     fail('invalid_arguments', 'The two entries differ. Nothing was changed.');
   return typed;
