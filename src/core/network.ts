@@ -27,6 +27,31 @@ export function parseNetwork(cidr: string): Network | undefined {
   return /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= most ? { address, prefix: Number(bits), version } : undefined;
 }
 
+/** `10.1.0.0/16` for `10.1.2.3/16`: without bits of a host, and IPv6 in its short form. */
+export function networkText({ address, prefix, version }: Network): string {
+  const [bits, size, base] = version === 6 ? ([128, 16, 16] as const) : ([32, 8, 10] as const);
+  const groups = groupsOf(address, version).map((group) => BigInt(Number.parseInt(group, base)));
+  const whole = groups.reduce((sum, group) => (sum << BigInt(size)) | group, 0n);
+  const host = BigInt(bits - prefix);
+  const masked = (whole >> host) << host;
+  const text = groups.map((_, index) => ((masked >> BigInt(bits - size * (index + 1))) & BigInt(2 ** size - 1)).toString(base));
+  return `${version === 6 ? shortForm(text.join(':')) : text.join('.')}/${prefix}`;
+}
+
+/** The parts of an address between its dots or colons, all eight of IPv6. */
+function groupsOf(address: string, version: 4 | 6): string[] {
+  if (version === 4) return address.split('.');
+  const [head = '', tail] = shortForm(address).split('::');
+  const sides = [head, tail ?? ''].map((side) => (side === '' ? [] : side.split(':')));
+  const [first = [], last = []] = sides;
+  return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => '0'), ...last];
+}
+
+/** An IPv6 address in lower case with its longest run of zeros left out. */
+function shortForm(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
 /**
  * IPv4 addresses match in their IPv6 form (`::ffff:10.0.0.1`), too. A zone does not count.
  * @param cidrs what `parseNetwork` takes

@@ -78,8 +78,20 @@ function saveEntries(context: Context, entries: Entry[]): null {
   return writeFirewall(context, { ...doc, ipsets: { ...doc.ipsets, [name]: { ...doc.ipsets?.[name], entries } } });
 }
 
+/** A network is stored without the bits of a host; one of IPv6 in lower case. */
+function cleaned(cidr: string): string {
+  const [address = '', length] = cidr.split('/');
+  if (length === undefined || !/^\d/.test(length)) return cidr;
+  if (address.includes(':')) return cidr.toLowerCase().replace(/\/128$/, '');
+  const whole = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const block = 2 ** (32 - Number(length));
+  const masked = Math.floor(whole / block) * block;
+  const parts = [24, 16, 8, 0].map((shift) => Math.floor(masked / 2 ** shift) % 256);
+  return length === '32' ? parts.join('.') : `${parts.join('.')}/${length}`;
+}
+
 function entryFrom(context: Context): Entry {
-  return { cidr: needed(context, 'cidr'), ...commentOf(context), ...(flag(context, 'nomatch') ? { nomatch: 1 as const } : {}) };
+  return { cidr: cleaned(needed(context, 'cidr')), ...commentOf(context), ...(flag(context, 'nomatch') ? { nomatch: 1 as const } : {}) };
 }
 
 function addEntry(context: Context): null {

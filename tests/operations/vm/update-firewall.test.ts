@@ -333,6 +333,20 @@ describe('IP sets and aliases', () => {
     expect(await refused({ ip_sets: [{ name: 'OFFICE', remove: true }] })).toMatchObject({ code: 'not_possible' });
   });
 
+  it('of addresses are stored without bits of a host, and a repeated call changes nothing', async () => {
+    const sets = { ip_sets: [{ name: 'office', add: ['10.1.2.3/16', 'FD00:0:0:1::5/64', '192.0.2.7/32'] }] };
+    await approved(sets);
+    expect(sent().slice(1)).toEqual([
+      ['POST /ipset/office', { cidr: '10.1.0.0/16' }],
+      ['POST /ipset/office', { cidr: 'fd00:0:0:1::/64' }],
+      ['POST /ipset/office', { cidr: '192.0.2.7' }],
+    ]);
+    expect(await world.done('update_firewall', { vmid: 105, ...sets })).toMatchObject({ already: true });
+    for (const add of ['10.0.0.1-10.0.0.9', '0.0.0.0/0']) {
+      expect(await refused({ ip_sets: [{ name: 'office', add: [add] }] })).toMatchObject({ code: 'invalid_arguments' });
+    }
+  });
+
   it('get another name in one call: a new set, the rule that uses it, and the removal of the old one', async () => {
     await root('POST', `${BASE}/ipset`, { name: 'office' });
     await root('POST', `${BASE}/ipset/office`, { cidr: '10.0.0.0/8' });

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
+import { networkText, parseNetwork } from '../../../core/network.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { path as apiPath } from '../../../proxmox/guest/encode.ts';
 import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
@@ -81,7 +83,7 @@ async function planSet(api: ProxmoxReader, sets: Sets, input: SetInput, exists: 
 
 function addTo({ of, out }: Sets, entries: Draft, name: string, text: string): void {
   const { cidr, isExcluded } = entryOf(text);
-  const there = entries.rows.find((row) => row.cidr === cidr);
+  const there = entryIn(entries, cidr);
   if (there !== undefined) {
     if ((there.nomatch !== undefined) === isExcluded) return;
     fail('conflict', `The IP set ${name} of ${of} has ${cidr} already, ${isExcluded ? 'included' : 'excluded'}.`, {
@@ -96,13 +98,30 @@ function addTo({ of, out }: Sets, entries: Draft, name: string, text: string): v
 }
 
 function takeFrom({ of, out }: Sets, entries: Draft, name: string, text: string): void {
-  const { cidr } = entryOf(text);
-  const next = entries.rows.filter((row) => row.cidr !== cidr);
-  if (next.length === entries.rows.length) return;
+  const there = entryIn(entries, entryOf(text).cidr);
+  if (there === undefined) return;
+  const cidr = String(there.cidr);
+  const next = entries.rows.filter((row) => row !== there);
   const proof = listed(entries.path, { cidr }, 'absent', `${text} is not in the IP set ${name} of ${of}`);
   const one = { id: idOf(out), purpose: `take ${text} out of the IP set ${name} of ${of}`, proof, next };
   out.late.push(change(entries, { ...one, method: 'DELETE', path: `${entries.path}${apiPath`/${cidr}`}` }));
   note(out, { proof, text: `${text} out of the IP set ${name}`, undo: `${text} into the IP set ${name} again` });
+}
+
+/** As Proxmox stores it in a set: a network without bits of a host. @throws invalid_arguments for a range and for a prefix of 0 */
+function addressOf(text: string): string {
+  const found = parseNetwork(text);
+  if (found === undefined || found.prefix === 0) {
+    fail('invalid_arguments', `"${plainText(text, 80)}" is not an address or network such as 10.0.0.0/8, which an IP set takes.`, {
+      hint: 'Give a range as networks. Two halves such as 0.0.0.0/1 and 128.0.0.0/1 are everything.',
+    });
+  }
+  return text.includes('/') ? network(networkText(found)) : text;
+}
+
+/** The entry of the set for this address, in whatever case it is written. */
+function entryIn({ rows }: Draft, cidr: string) {
+  return rows.find((row) => String(row.cidr).toLowerCase() === cidr.toLowerCase());
 }
 
 /** An address of a set may be an alias that exists already. */
@@ -110,7 +129,7 @@ function entryOf(text: string): { cidr: string; isExcluded: boolean } {
   const isExcluded = text.startsWith('!');
   const rest = (isExcluded ? text.slice(1) : text).trim();
   const isAlias = /^(?:(?:dc|guest)\/)?[A-Za-z][\w-]*$/.test(rest);
-  return { cidr: isAlias ? rest : network(rest), isExcluded };
+  return { cidr: isAlias ? rest : addressOf(rest), isExcluded };
 }
 
 function idOf({ early, late }: Part): string {
