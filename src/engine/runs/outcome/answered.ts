@@ -21,7 +21,8 @@ export async function isOfAnother(
   }
   const isAnswered = (record: StepRecord) => record.upid === upid && !record.found;
   if (steps.some((record) => record.id !== step.id && isAnswered(record))) return true;
-  const owner = await (await ports.store()).runs.byUpid(upid, ports.cluster.name);
+  // The request has left: a fault of the store must not lose its UPID, and the journal meets the fault next.
+  const owner = await (await ports.store()).runs.byUpid(upid, ports.cluster.name).catch(() => undefined);
   // A run that only found the task in a list may be wrong about it.
   return owner !== undefined && owner.id !== runId && owner.steps.some(isAnswered);
 }

@@ -29,6 +29,8 @@ interface Script {
   owned?: (writing: number) => boolean;
   expected?: Condition[];
   secrets?: Map<string, string>;
+  /** The answer about the run that a UPID belongs to; none by default. */
+  byUpid?: () => Promise<RunRecord | undefined>;
   /** The answer about whether a VMID is free. */
   nextid?: unknown;
 }
@@ -39,7 +41,7 @@ async function applied(steps: Step[], script: Script = {}, plan: Partial<Plan> =
   const held: unknown[][] = [];
   const ports = parts({
     runs: {
-      byUpid: async () => undefined,
+      byUpid: script.byUpid ?? (async () => undefined),
       async journal(_id: string, _worker: string, written: StepRecord[]) {
         journal.push(written.map((one) => ({ ...one })));
         return script.owned?.(journal.length) ?? true;
@@ -445,6 +447,16 @@ describe('a fault of this server', () => {
     const unwritten = await applied([start], { owned });
     expect(unwritten.thrown).toBeInstanceOf(Unwritten);
     expect(unwritten.sent).toEqual([]);
+  });
+
+  it('of the store after the answer loses no UPID: the run stays as it is, and this process knows the task', async () => {
+    const away = () => {
+      throw new ProxmoxMcpError('store_unavailable', 'The store is away.');
+    };
+    const owned = (writing: number) => (writing < 3 ? true : away());
+    const { thrown, ports } = await applied([start], { answers: [asTask], byUpid: async () => away(), owned });
+    expect(thrown).toBeInstanceOf(Unwritten);
+    expect([...ports.inFlight.known.values()]).toMatchObject([{ steps: [{ id: 'start', state: 'sent', upid: UPID }] }]);
   });
 });
 
