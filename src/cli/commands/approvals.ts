@@ -1,6 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { Caller } from '../../core/people/caller.ts';
+import type { Result } from '../../core/result.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { setPassphrase } from '../../engine/approvals/passphrase.ts';
 import type { Session } from '../../engine/session.ts';
@@ -63,16 +64,21 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
     const progress = progressView();
     const call = { wait: 'end' as const, onProgress: progress.show };
     const asked = await session.engine.perform('approve', { approval_id: id }, operator(), call);
-    if (asked.kind !== 'question') fail('internal', 'The engine returned no question for the operator.');
+    // Decided already: the answer is its outcome.
+    if (asked.kind !== 'question') return shown(asked, session);
     tell(asked.question.text);
     const typed = await ask('> ');
     const passphrase = asked.question.needsPassphrase && typed !== '' ? await askHidden('passphrase: ') : undefined;
     const answer = { approvalId: id, via: 'terminal' as const, typed, ...defined({ passphrase }) };
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer }).finally(progress.end);
-    const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
-    printResult(structured, text);
-    return result.kind === 'approval_required' ? 3 : 0;
+    return shown(result, session);
   });
+}
+
+function shown(result: Result, session: Session): Exit {
+  const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
+  printResult(structured, text);
+  return result.kind === 'approval_required' ? 3 : 0;
 }
 
 /** `approvals deny ID` */
