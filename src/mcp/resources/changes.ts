@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { decoded } from '../../core/text/text.ts';
 import type { Stamps } from '../../engine/stamps.ts';
 import type { Engine } from '../../engine/types.ts';
 
@@ -18,10 +19,11 @@ interface FeedOptions {
   pauseMs?: number;
 }
 
-const ADDRESSES: Record<keyof Stamps, { list: string; item: string }> = {
-  guests: { list: 'proxmox://guests', item: 'proxmox://guest/' },
-  approvals: { list: 'proxmox://approvals', item: 'proxmox://approvals/' },
-  tasks: { list: 'proxmox://tasks', item: 'proxmox://task/' },
+const ADDRESSES: Record<keyof Stamps, { list: string; item: string; ids: RegExp }> = {
+  guests: { list: 'proxmox://guests', item: 'proxmox://guest/', ids: /^/ },
+  approvals: { list: 'proxmox://approvals', item: 'proxmox://approvals/', ids: /^/ },
+  // A UPID has an address, too, and no stamp.
+  tasks: { list: 'proxmox://tasks', item: 'proxmox://task/', ids: /^run_/ },
 };
 
 /** A read that fails is skipped. The next one is compared with the last that succeeded. */
@@ -53,7 +55,12 @@ export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOpt
 
   return {
     /** Whether it reports changes of the resource at this address. */
-    covers: (uri: string) => kinds.some((kind) => uri === ADDRESSES[kind].list || uri.startsWith(ADDRESSES[kind].item)),
+    covers: (uri: string) =>
+      kinds.some((kind) => {
+        const { list, item, ids } = ADDRESSES[kind];
+        const id = uri.startsWith(item) ? uri.slice(item.length) : '';
+        return uri === list || (id !== '' && ids.test(id) && formsOf(decoded(id)).includes(id));
+      }),
     /** @returns removes the listener; without listeners nothing is read */
     listen(listener: (uri: string) => void): () => void {
       // One listener may be given twice, by two subscriptions.
@@ -70,8 +77,23 @@ function changed(before: Stamps, now: Stamps, kinds: readonly (keyof Stamps)[]):
     const ids = [...new Set([...Object.keys(before[kind]), ...Object.keys(now[kind])])];
     const different = ids.filter((id) => before[kind][id] !== now[kind][id]);
     const { list, item } = ADDRESSES[kind];
-    return different.length === 0 ? [] : [list, ...new Set(different.flatMap(namesOf).map((id) => `${item}${id}`))];
+    return different.length === 0
+      ? []
+      : [
+          list,
+          ...new Set(
+            different
+              .flatMap(namesOf)
+              .flatMap(formsOf)
+              .map((id) => `${item}${id}`),
+          ),
+        ];
   });
+}
+
+/** A client that expands the template writes `home%3A105`. */
+function formsOf(id: string): string[] {
+  return [id, encodeURIComponent(id)];
 }
 
 /** `home:105` has the address `105`, too, where no other cluster has that VMID. */

@@ -59,6 +59,7 @@ export const ITEMS: readonly ItemKind[] = [
     ids: 'nodes',
     tool: 'get_cluster',
     args: (id) => (isName(id) ? { node: id, sections: ['nodes', 'storages', 'networks'] } : undefined),
+    pick: (answer, id) => rowsOf(answer, 'nodes', 'node', id),
   },
   {
     name: 'storage',

@@ -33,16 +33,26 @@ describe('the feed of changes', () => {
     ]);
   });
 
-  it('reports a guest of several clusters by both of its addresses', async () => {
+  it('reports a guest of several clusters by each of its addresses', async () => {
     const it = feed([
       { ...before, guests: { 'home:101': 'running', 'work:101': 'running' } },
       { ...before, guests: { 'home:101': 'stopped', 'work:101': 'stopped' } },
     ]);
     const end = it.listen();
     await until(() =>
-      expect(it.told).toEqual([...['proxmox://guests', 'proxmox://guest/home:101', 'proxmox://guest/101', 'proxmox://guest/work:101']]),
+      expect(it.told).toEqual([
+        ...['proxmox://guests', 'proxmox://guest/home:101', 'proxmox://guest/home%3A101', 'proxmox://guest/101'],
+        ...['proxmox://guest/work:101', 'proxmox://guest/work%3A101'],
+      ]),
     );
     end();
+    for (const id of ['home:101', 'home%3A101', '101']) expect(it.changes.covers(`proxmox://guest/${id}`), id).toBe(true);
+  });
+
+  it('covers no address that it would not report', () => {
+    const { changes } = feed([before]);
+    for (const address of ['guest/%31%30%31', 'guest/', 'task/UPID:pve:0:0:0:qmstart:101:root@pam:', 'task/UPID%3Apve', 'node/pve'])
+      expect(changes.covers(`proxmox://${address}`), address).toBe(false);
   });
 
   it('compares with the last read that succeeded', async () => {

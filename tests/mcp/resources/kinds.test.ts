@@ -76,7 +76,7 @@ describe('resources', () => {
       expect(await at(`proxmox://task/${upid}`)).toMatchObject({ upid: task?.upid, status: 'stopped' });
   });
 
-  it.each(['guest/999', 'guest/0x65', 'node/..%2Faccess', 'storage/none', 'approvals/apr_0', 'task/run_0', 'task/105'])(
+  it.each(['guest/999', 'guest/0x65', 'node/..%2Faccess', 'node/none', 'storage/none', 'approvals/apr_0', 'task/run_0', 'task/105'])(
     '%s is not found',
     async (address) => {
       await expect(client.readResource({ uri: `proxmox://${address}` })).rejects.toMatchObject({ code: -32602 });
