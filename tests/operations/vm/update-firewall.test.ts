@@ -321,13 +321,13 @@ describe('IP sets and aliases', () => {
   it('of sets are in lower case, as Proxmox keeps them, and a repeated call changes nothing', async () => {
     const sets = {
       ip_sets: [{ name: 'Office', add: ['10.0.0.0/8'] }],
-      rules: [{ action: 'ACCEPT', macro: 'SSH', source: '+Office' }],
+      rules: [{ action: 'ACCEPT', proto: 'TCP', dport: '22', source: '+Office' }],
     };
     await approved(sets);
     expect(sent()).toEqual([
       ['POST /ipset', { name: 'office' }],
       ['POST /ipset/office', { cidr: '10.0.0.0/8' }],
-      ['POST /rules', { type: 'in', action: 'ACCEPT', macro: 'SSH', source: '+office', enable: '1' }],
+      ['POST /rules', { type: 'in', action: 'ACCEPT', proto: 'tcp', dport: '22', source: '+office', enable: '1' }],
     ]);
     expect(await world.done('update_firewall', { vmid: 105, ...sets })).toMatchObject({ already: true });
     expect(await refused({ ip_sets: [{ name: 'OFFICE', remove: true }] })).toMatchObject({ code: 'not_possible' });

@@ -43,15 +43,15 @@ export function changedRule(was: Rule, given: RuleInput): Rule {
     const value = given[name]?.trim();
     const key = name.replace('_', '-');
     if (value === '') delete next[key];
-    else if (value !== undefined) next[key] = key === 'comment' ? value : spelled(value.replace(/\s*,\s*/g, ','));
+    else if (value !== undefined) next[key] = key === 'comment' ? value : spelled(key, value.replace(/\s*,\s*/g, ','));
   }
   if (given.enabled !== undefined) next.enable = given.enabled ? '1' : '0';
   return next;
 }
 
-/** An IP set as Proxmox finds it. */
-function spelled(text: string): string {
-  return text.startsWith('+') ? setName(text) : text;
+/** IP sets and protocols as Proxmox finds them. */
+function spelled(key: string, text: string): string {
+  return text.startsWith('+') ? setName(text) : key === 'proto' ? text.toLowerCase() : text;
 }
 
 /** Names that rules may use: macros, security groups, IP sets and aliases. */
