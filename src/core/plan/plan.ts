@@ -188,6 +188,8 @@ export interface Plan {
   moves?: { tags: string[]; pools: string[]; from: Place & { template: boolean }; to: Place };
   /** Tags and protection that the guest has afterwards, where a rollback brings back others: policy counts it as both. */
   becomes?: { tags: string[]; protection: boolean };
+  /** When (epoch seconds) the data was saved that it restores: its owner may be a former guest of the VMID. */
+  savedAt?: number;
   /** Where the guest is or will be made. */
   node?: string;
   /** Space (GiB) that the plan takes, by `node/storage` (by `storage` where nodes share it); other plans leave it free while this one is in flight. */

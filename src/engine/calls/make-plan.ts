@@ -5,6 +5,7 @@ import { type Plan, type PlanDraft, planFrom } from '../../core/plan/plan.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
 import { unstated } from '../../operations/stated.ts';
 import { planContext, type Reserved } from '../context.ts';
+import { birthsIn } from '../limits/birth.ts';
 import { refuseDoomedNames } from '../limits/made-again.ts';
 import { raisedByMove } from '../limits/moves.ts';
 import { deletedLately } from '../limits/reservations.ts';
@@ -25,7 +26,7 @@ export async function makePlan(
   void api.version().catch(() => {});
   const draft = await call.operation.plan(await planContext(call.caller, reserved, ports), call.args);
   refuseUnstated(call.operation, draft);
-  const plan = await withSources(planFrom(await raisedByMove(draft, ports), call.operation), api);
+  const plan = await withSources(planFrom(await raisedByMove(draft, ports), call.operation), api, birthsIn(ports));
   await checkPlanScope(plan, call.caller.scope, api);
   await refuseDoomedNames(plan, ports);
   const open = await openRunsOf(vmidsOf(plan), ports);

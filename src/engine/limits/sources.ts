@@ -4,17 +4,23 @@ import { isGuarded, nameOfSource, type Plan, type SourceGuest } from '../../core
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { backupOwner, ownerOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
+import type { BornAt } from './birth.ts';
 
 /**
  * A plan with the guests whose disks it copies, as they are now. Its requests name them, so no operation can forget one: the source
  * of a clone, the owners of its disks, and the owner of a volume that is imported.
  */
-export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan> {
-  const { sources: _former, ...rest } = plan;
+export async function withSources(plan: Plan, api: ProxmoxReader, bornAt: BornAt): Promise<Plan> {
+  const { sources: _former, savedAt, ...rest } = plan;
   const vmids = readBy(plan);
   if (vmids.length === 0) return rest;
   const rows = await listGuests(api);
-  const direct = await Promise.all(vmids.map((vmid) => look(vmid, rows, api)));
+  const direct = await Promise.all(
+    vmids.map(async (vmid) => {
+      const isFormers = savedAt !== undefined && savedAt * 1000 < ((await bornAt(vmid)) ?? 0) - 1000;
+      return isFormers ? { source: { vmid, template: false, gone: true as const }, guest: undefined } : look(vmid, rows, api);
+    }),
+  );
   const further = direct.flatMap(({ guest }) => guest?.disks.flatMap(({ owner }) => owner ?? []) ?? []);
   const others = [...new Set(further)].filter((vmid) => !vmids.includes(vmid));
   const seen = [...direct, ...(await Promise.all(others.map((vmid) => look(vmid, rows, api))))];

@@ -37,6 +37,22 @@ describe('a guest with the VMID of a former one', () => {
   });
 });
 
+describe('a policy that allows guests created through this server alone', () => {
+  it('allows no copy of a former guest of their VMID', async () => {
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    const strict = world.another({ policy: { rules: [], only: { tags: [], pools: [], created: true }, perHour: {} } });
+    const { call, done, refused } = { ...callsTo(strict, agent), refused: world.refused };
+    await done('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
+    expect(await refused(call('restore_backup', { source_vmid: 103, name: 'loot' }))).toMatchObject({
+      code: 'forbidden_by_policy',
+      message: expect.stringContaining('copies of guest 103'),
+    });
+    await done('backup_vm', { vmid: 103, storage: 'nas' });
+    expect(await done('restore_backup', { source_vmid: 103, name: 'twin' })).toMatchObject({ created: true });
+  });
+});
+
 describe('a guest that was restored from its own backup', () => {
   it('keeps its earlier backups', async () => {
     await world.done('backup_vm', { vmid: 104, storage: 'nas' });

@@ -72,6 +72,7 @@ export async function overPlan(
     demand,
     space: place.space,
     binds: boundTo(backup),
+    savedAt: backup.time,
     becomes: { tags: tagsOf(inside.config.tags), protection: inside.config.protection === '1' },
     summary: `Restore ${backupText(backup)} over ${of}, ${kept.length === 0 ? 'whose present disks are destroyed' : `which destroys ${lost.join(', ') || 'its configuration'}`}`,
     ...raisedTo('destroy', `${of} as it is now is lost`),
