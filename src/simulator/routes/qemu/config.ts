@@ -169,9 +169,10 @@ function remove(world: World, guest: Guest, key: string, force: boolean, problem
   }
   if (DRIVE_KEY.test(key) && guest.config.protection === '1') refuse(`can't remove drive '${key}' - protection mode enabled`);
   leaveBootOrder(guest, key);
-  const isHeld = DRIVE_KEY.test(key) && force && inSnapshot(guest, volumeOf(value));
+  const goes = takesEffect(world, guest, key, undefined, problems);
+  const isHeld = goes && DRIVE_KEY.test(key) && force && inSnapshot(guest, volumeOf(value));
   if (isHeld) problems[key] = `unable to delete '${volumeOf(value)}' - volume is still in use (snapshot?)`;
-  if (isHeld || !takesEffect(world, guest, key, undefined, problems)) {
+  if (!goes || isHeld) {
     guest.pendingDelete[key] = force ? '2' : '1';
     return;
   }
