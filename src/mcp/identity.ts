@@ -25,7 +25,7 @@ const APPROVE = 'proxmox:approve';
 export const SCOPES = [READ, WRITE, APPROVE];
 
 /** OAuth scopes as a role: the right to change or approve includes reading. Undefined when none of the scopes is ours. */
-export function roleOfScopes(scopes: readonly string[]): Role | undefined {
+export function roleOfScopes(scopes: readonly unknown[]): Role | undefined {
   if (scopes.includes(WRITE)) return 'operator';
   if (scopes.includes(APPROVE)) return 'approver';
   return scopes.includes(READ) ? 'viewer' : undefined;

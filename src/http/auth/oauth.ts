@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { createRemoteJWKSet, errors, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { fail } from '../../core/errors/errors.ts';
 import { plainText } from '../../core/text/text.ts';
 import { type Identity, roleOfScopes } from '../../mcp/identity.ts';
@@ -26,17 +26,23 @@ const FETCH_MS = 5_000;
  * keys (fetched when first needed, then cached), issuer, audience, times. Scopes become a role; the owner is `sub`.
  */
 export function createOAuthVerifier(options: OAuthOptions): (token: string) => Promise<Identity | OAuthFault> {
-  let keys: ReturnType<typeof createRemoteJWKSet> | undefined;
+  const expected = {
+    issuer: options.issuer,
+    audience: [...options.audiences],
+    algorithms: ALGORITHMS,
+    clockTolerance: CLOCK_SKEW_SECONDS,
+    requiredClaims: ['exp', 'sub', 'aud', 'iss'],
+  };
+  // One search for all requests that wait for it, because every caller can send a token; a failed one is made again by the next request.
+  let keys: Promise<Keys> | undefined;
+  const keysOf = () =>
+    (keys ??= findKeys(options).catch((error) => {
+      keys = undefined;
+      throw error;
+    }));
   return async (token) => {
     try {
-      keys ??= createRemoteJWKSet(new URL(options.jwksUrl ?? (await discoverJwks(options.issuer))), { timeoutDuration: FETCH_MS });
-      const { payload, protectedHeader } = await jwtVerify(token, keys, {
-        issuer: options.issuer,
-        audience: [...options.audiences],
-        algorithms: ALGORITHMS,
-        clockTolerance: CLOCK_SKEW_SECONDS,
-        requiredClaims: ['exp', 'sub', 'aud', 'iss'],
-      });
+      const { payload, protectedHeader } = await verify(token, await keysOf(), expected);
       if (!isAccessToken(protectedHeader.typ) || !isReadable(payload.sub)) return 'invalid';
       const scopes = scopesOf(payload);
       const role = roleOfScopes(scopes);
@@ -52,10 +58,34 @@ export function createOAuthVerifier(options: OAuthOptions): (token: string) => P
       };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return 'expired';
-      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) return 'unavailable';
+      const isOfKeys = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid;
+      if (isOfKeys || !(error instanceof errors.JOSEError)) return 'unavailable';
       return error.code === 'ERR_JOSE_GENERIC' ? 'unavailable' : 'invalid';
     }
   };
+}
+
+type Keys = ReturnType<typeof createRemoteJWKSet>;
+
+async function findKeys({ issuer, jwksUrl }: OAuthOptions): Promise<Keys> {
+  return createRemoteJWKSet(new URL(jwksUrl ?? (await discoverJwks(issuer))), { timeoutDuration: FETCH_MS });
+}
+
+/** `kid` is optional (RFC 7515, section 4.1.4): without it every published key of the algorithm may be the one. */
+async function verify(token: string, keys: Keys, expected: JWTVerifyOptions) {
+  try {
+    return await jwtVerify(token, keys, expected);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    for await (const key of error) {
+      try {
+        return await jwtVerify(token, key, expected);
+      } catch (refused) {
+        if (!(refused instanceof errors.JWSSignatureVerificationFailed)) throw refused;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
 }
 
 /** RFC 9068 asks for `at+jwt`; common authorization servers write `JWT` or nothing. An ID token or a logout token is neither. */
@@ -71,10 +101,10 @@ function isReadable(sub: unknown): sub is string {
   return typeof sub === 'string' && sub !== '' && sub.length <= 255 && plainText(sub, 255) === sub && !/[^\S ]/.test(sub);
 }
 
-/** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. */
-function scopesOf(payload: Record<string, unknown>): string[] {
+/** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. Anything else names no scope. */
+function scopesOf(payload: Record<string, unknown>): unknown[] {
   const value = payload.scope ?? payload.scp;
-  return Array.isArray(value) ? value.map(String) : String(value ?? '').split(' ');
+  return typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
 }
 
 /** The address of the keys, from the metadata of the authorization server. */

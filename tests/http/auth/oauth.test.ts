@@ -63,7 +63,8 @@ describe('a JWT', () => {
   it('may carry its scopes as a text or a list, and any other kind is ignored', async () => {
     expect(await verified({ scope: undefined, scp: ['proxmox:approve'] })).toMatchObject({ role: 'approver' });
     expect(await verified({ scope: ['x', 'proxmox:write'] })).toMatchObject({ role: 'operator' });
-    for (const none of [{ scope: undefined }, { scope: 'x' }, { scope: 5 }]) expect(await verified(none)).toBe('scope');
+    for (const none of [{ scope: undefined }, { scope: 'x' }, { scope: 5 }, { scope: { toString: 1 } }, { scope: [['proxmox:read']] }])
+      expect(await verified(none)).toBe('scope');
   });
 
   it.each<[string, object, object, string]>([
@@ -152,5 +153,28 @@ describe('the keys', () => {
     documents['/keys'] = jwks;
     expect(await verify(await sign())).toMatchObject({ owner: 'anna' });
     expect(await verified({}, { issuer: 'http://127.0.0.1:9' })).toBe('unavailable');
+  });
+
+  it('are all tried for a token that names none of them', async () => {
+    const other = await generateKeyPair('ES256');
+    documents['/keys'] = { keys: [await exportJWK(other.publicKey), await exportJWK(keys.publicKey)] };
+    expect(await verified({}, {}, { kid: undefined })).toMatchObject({ owner: 'anna' });
+    expect(await verified({ exp: now() - 60 }, {}, { kid: undefined })).toBe('expired');
+    documents['/keys'] = { keys: [await exportJWK(other.publicKey), await exportJWK(other.publicKey)] };
+    expect(await verified({}, {}, { kid: undefined })).toBe('invalid');
+  });
+
+  it('that are not a set of keys say nothing about the token', async () => {
+    documents['/keys'] = { error: 'maintenance' };
+    expect(await verified()).toBe('unavailable');
+  });
+
+  it('are looked for once by all requests that wait for them', async () => {
+    documents = { '/keys': jwks };
+    const verify = verifier();
+    expect(await Promise.all(['a', 'b', 'c'].map(verify))).toEqual(['unavailable', 'unavailable', 'unavailable']);
+    expect(asked).toEqual([OAUTH, OPENID]);
+    documents[OAUTH] = { issuer: origin, jwks_uri: `${origin}/keys` };
+    expect(await verify(await sign())).toMatchObject({ owner: 'anna' });
   });
 });
