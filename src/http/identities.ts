@@ -77,9 +77,11 @@ export function consoleOf({ session, store, verifiers, origins, metrics }: Conso
   const attempts = createTokenBuckets({ size: LOGINS_PER_MINUTE, perSecond: LOGINS_PER_MINUTE / 60 }, systemClock);
   async function personWith(token: string, passphrase: string, address: string): Promise<Person | undefined> {
     const identity = await identify(verifiers, token, address);
+    // The agent of an OAuth subject shares its principal, so only a token that may approve takes an attempt.
+    if (typeof identity === 'string' || !identity.mayApprove) return undefined;
     // Counted by token alone: callers behind one proxy share an address, and another caller must not lock an approver out.
-    if (typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
-    if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
+    if (attempts(identity.principal) > 0) return undefined;
+    if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner)))) return undefined;
     const { principal, owner, expiresAt } = identity;
     return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true, until: expiresAt * 1000 };
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import type { Settings } from '../../src/core/settings/settings.ts';
+import type { HttpSettings } from '../../src/core/settings/settings.ts';
 import type { Session } from '../../src/engine/session.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
 import { consoleOf, gateOf, untilFirstToken, verifiersOf } from '../../src/http/identities.ts';
@@ -11,7 +11,7 @@ import { needsAuthentication } from '../../src/http/startup-checks.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { scriptedEngine } from '../console/place.ts';
 import { addToken, setPassphrase } from '../e2e/http-server.ts';
-import { http } from './http-server.ts';
+import { http, startIssuer } from './http-server.ts';
 
 const ORIGIN = 'https://mcp.example.org';
 const folder = mkdtempSync(join(tmpdir(), 'identities-'));
@@ -29,21 +29,7 @@ afterEach(() => vi.useRealTimers());
 it('made-up tokens do not lock an approver out; wrong passphrases do, for that token alone and for a while', async () => {
   // Attempts come back with time.
   vi.useFakeTimers({ toFake: ['Date'] });
-  const settings = { http: {} } as Settings;
-  const session = { engine: scriptedEngine(), settings } as unknown as Session;
-  const page = consoleOf({
-    session,
-    store,
-    verifiers: verifiersOf(settings.http, store),
-    origins: () => [ORIGIN],
-    metrics: createMetrics(),
-  });
-  const login = async (token: string, passphrase: string) => {
-    const headers = { 'content-type': 'application/json', origin: ORIGIN, host: new URL(ORIGIN).host };
-    const body = JSON.stringify({ token, passphrase });
-    return (await page.fetch(new Request(`${ORIGIN}/console/api/login/token`, { method: 'POST', headers, body }), { peer: '192.0.2.1' }))
-      .status;
-  };
+  const { login, close } = consoleOn(http);
   await setPassphrase(env, 'erin', 'correct horse battery');
   const [erin, second] = [
     await addToken(env, { name: 'erin', role: 'approver', owner: 'erin' }),
@@ -56,8 +42,33 @@ it('made-up tokens do not lock an approver out; wrong passphrases do, for that t
   expect(await login(second, 'correct horse battery')).toBe(200);
   vi.setSystemTime(Date.now() + 6_000);
   expect(await login(erin, 'correct horse battery')).toBe(200);
-  page.close();
+  close();
 });
+
+it('an agent with a token of the same OAuth subject does not lock the approver out', async () => {
+  const issuer = await startIssuer();
+  const { login, close } = consoleOn({ ...http, oauth: { issuer: issuer.issuer, audiences: ['mcp'], trustedSubjects: [] } });
+  await setPassphrase(env, 'alice', 'correct horse battery');
+  const agent = await issuer.sign({ aud: 'mcp', scope: 'proxmox:write' });
+  for (let n = 0; n < 30; n++) expect(await login(agent, 'correct horse battery')).toBe(401);
+  expect(await login(await issuer.sign({ aud: 'mcp', scope: 'proxmox:approve' }), 'correct horse battery')).toBe(200);
+  close();
+  await issuer.close();
+});
+
+/** The console of a server with these settings, and what a login there answers. */
+function consoleOn(settings: HttpSettings) {
+  const session = { engine: scriptedEngine(), settings: { http: settings } } as unknown as Session;
+  const verifiers = verifiersOf(settings, store);
+  const page = consoleOf({ session, store, verifiers, origins: () => [ORIGIN], metrics: createMetrics() });
+  const login = async (token: string, passphrase: string) => {
+    const headers = { 'content-type': 'application/json', origin: ORIGIN, host: new URL(ORIGIN).host };
+    const body = JSON.stringify({ token, passphrase });
+    return (await page.fetch(new Request(`${ORIGIN}/console/api/login/token`, { method: 'POST', headers, body }), { peer: '192.0.2.1' }))
+      .status;
+  };
+  return { login, close: page.close };
+}
 
 it('a server of one machine that once had tokens lets no caller in without one, also when all have ended and are forgotten', async () => {
   const own = await openStore({ dataDir: mkdtempSync(join(folder, 'own-')) });
