@@ -3,6 +3,7 @@ import type { Caller } from '../../../src/core/people/caller.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
 import { withRights } from '../../helpers/limited.ts';
 import { planOf } from '../../helpers/plans.ts';
+import { tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 import { fencedJson } from './fenced.ts';
 
@@ -256,6 +257,8 @@ describe('api_change', () => {
     ['a job for its pool that gets another guest', 'PUT /cluster/backup/{id}', { id: 'backup-nightly', vmid: 105, delete: 'pool' }],
     ['a new job for its pool', 'POST /cluster/backup', { pool: 'prod', schedule: 'daily', storage: 'nas' }],
     ['a new job for all guests', 'POST /cluster/backup', { all: 1, exclude: '105', schedule: 'daily', storage: 'nas' }],
+    ['a new job for all guests but one', 'POST /cluster/backup', { exclude: '105', schedule: 'daily', storage: 'nas' }],
+    ['a job that no longer leaves them out', 'PUT /cluster/backup/{id}', { id: 'but-prod', delete: 'exclude' }],
     ['a rule of HA that it deletes', 'DELETE /cluster/ha/rules/{rule}', { rule: 'apart' }],
     [
       'a rule of HA that gets other guests',
@@ -267,12 +270,23 @@ describe('api_change', () => {
     const rule = ['rule=apart', 'type=resource-affinity', 'affinity=negative', 'resources=vm:100,vm:102'];
     for (const sid of ['vm:100', 'vm:105']) await world.other().post('/cluster/ha/resources', { sid });
     await world.done('approve', { approval_id: await world.asks('api_change', { method: 'POST /cluster/ha/rules', params: rule }) });
+    const butProd = { id: 'but-prod', all: '1', exclude: '100,101,102', schedule: 'daily', storage: 'nas' };
+    await world.other().post('/cluster/backup', butProd);
     const before = sent();
     const strict = world.another({ policy: { rules: [{ match: { pool: ['prod'] }, never: true }], perHour: {} } });
     const args = { method, params: pairs(params) };
     const error = await world.refused(strict.perform('api_change', args, agent));
     expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b102\b/) });
     expect(sent()).toEqual(before);
+  });
+
+  it('counts a guest whose pool the token does not see among those of a job for that pool', async () => {
+    const rights = ['Sys.Audit', 'Sys.Modify', 'Datastore.Allocate', 'Datastore.AllocateSpace', 'VM.Audit', 'VM.Backup'];
+    const token = await tokenWith(world.cluster, { '/': rights }, 'blind');
+    const blind = world.another({}, { token });
+    const params = pairs({ pool: 'prod', schedule: 'daily', storage: 'nas' });
+    const result = await blind.perform('api_change', { method: 'POST /cluster/backup', params }, agent, { dryRun: true });
+    expect(JSON.stringify(result)).toContain('db1 (102)');
   });
 
   it('leaves out the guests that a job for all excludes', async () => {

@@ -2,6 +2,7 @@ import { fail } from '../../../core/errors/errors.ts';
 import type { GuestIdentity } from '../../../core/guest.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
+import { hiddenPools } from '../../../proxmox/access/pools.ts';
 import { failMissing } from '../../../proxmox/access/privileges.ts';
 import { backupOwner, ownerOf } from '../../../proxmox/guest/disks.ts';
 import { type GuestRow, isFree, listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
@@ -28,9 +29,13 @@ export async function guestsOf(
   // The object may still name guests that are gone.
   const left = [...owners, ...leftBy(request), ...(isAboutGuests(path) ? namedIn(object) : [])];
   const vmids = [...new Set([...vmidsIn(request), ...left])];
-  const jobs = path.startsWith('/cluster/backup') ? [request.params, object] : [];
-  const isIn = (row: GuestRow) => vmids.includes(row.vmid) || jobs.some((job) => isOfJob(row, job));
-  if (vmids.length === 0 && !jobs.some(({ all, pool }) => all ?? pool)) return [];
+  const jobs = path.startsWith('/cluster/backup') ? [object, changedBy(request, object)] : [];
+  const hidden = await hiddenPools(
+    api,
+    jobs.flatMap(({ pool }) => (typeof pool === 'string' ? [pool] : [])),
+  );
+  const isIn = (row: GuestRow) => vmids.includes(row.vmid) || jobs.some((job) => isOfJob(row, job, hidden));
+  if (vmids.length === 0 && !jobs.some((job) => isForAll(job) || job.pool !== undefined)) return [];
   const rows = (await listGuests(api)).filter(isIn);
   for (const vmid of vmids.filter((one) => !rows.some((row) => row.vmid === one))) {
     // Volumes, backups and rights may outlive their guest.
@@ -69,7 +74,7 @@ function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
 }
 
 function namedIn(values: Readonly<Record<string, unknown>>): number[] {
-  const texts = NAMING.flatMap((name) => String(values[name] ?? '').split(/[,;\s]+/));
+  const texts = NAMING.flatMap((name) => listIn(values[name]));
   return texts.flatMap((text) => (/^(?:(?:vm|ct):)?\d+$/.test(text) ? Number(text.replace(/^\w+:/, '')) : []));
 }
 
@@ -78,11 +83,29 @@ function isAboutGuests(path: string): boolean {
   return path.startsWith('/cluster/');
 }
 
-/** Whether a backup job takes the guest without naming it: it takes all, or those of a pool. */
-function isOfJob({ vmid, pool, node }: GuestRow, job: Readonly<Record<string, unknown>>): boolean {
-  const excluded = String(job.exclude ?? '').split(/[,;\s]+/);
-  const takes = String(job.all ?? '') === '1' || (job.pool !== undefined && pool === job.pool);
-  return takes && !excluded.includes(String(vmid)) && (job.node === undefined || job.node === node);
+type Job = Readonly<Record<string, unknown>>;
+
+/** The object as the request leaves it. */
+function changedBy({ params }: ApiRequest, object: JsonObject): Job {
+  const removed = listIn(params.delete);
+  return Object.fromEntries(Object.entries({ ...object, ...params }).filter(([name]) => !removed.includes(name)));
+}
+
+/** Whether a backup job is for all guests. Proxmox reads one that only excludes guests as one for the others. */
+function isForAll({ all, pool, exclude }: Job): boolean {
+  return String(all ?? '') === '1' || (pool === undefined && exclude !== undefined);
+}
+
+/** @param hidden pools in which a guest may be that is listed without one */
+function isOfJob({ vmid, pool, node }: GuestRow, job: Job, hidden: ReadonlySet<string>): boolean {
+  const isMember = job.pool !== undefined && (pool === job.pool || (pool === undefined && hidden.has(String(job.pool))));
+  const takes = (isForAll(job) || isMember) && !listIn(job.exclude).includes(String(vmid));
+  return takes && (job.node === undefined || job.node === node);
+}
+
+/** A list in one text: `105,106` */
+function listIn(list: unknown): string[] {
+  return String(list ?? '').split(/[,;\s]+/);
 }
 
 /** Guests whose volume, backup or entry in the access list the request changes. These may exist without the guest. */
