@@ -347,6 +347,11 @@ describe('IP sets and aliases', () => {
     }
   });
 
+  it('of sets of a virtual network keep its case', async () => {
+    const plan = await planOf(world, 'update_firewall', { vmid: 105, rules: [{ action: 'ACCEPT', source: '+sdn/LAN-all' }] });
+    expect(plan.steps).toContainEqual(expect.objectContaining({ params: expect.objectContaining({ source: '+sdn/LAN-all' }) }));
+  });
+
   it('get another name in one call: a new set, the rule that uses it, and the removal of the old one', async () => {
     await root('POST', `${BASE}/ipset`, { name: 'office' });
     await root('POST', `${BASE}/ipset/office`, { cidr: '10.0.0.0/8' });

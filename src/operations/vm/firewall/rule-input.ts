@@ -49,8 +49,9 @@ export function changedRule(was: Rule, given: RuleInput): Rule {
   return next;
 }
 
-/** IP sets and protocols as Proxmox finds them. */
+/** IP sets and protocols as Proxmox finds them. A set of a virtual network has the case of the network. */
 function spelled(key: string, text: string): string {
+  if (text.startsWith('+sdn/')) return text;
   return text.startsWith('+') ? setName(text) : key === 'proto' ? text.toLowerCase() : text;
 }
 
