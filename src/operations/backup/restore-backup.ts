@@ -67,7 +67,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, 
   const { vmid, pool } = own;
   const demand = own.demand(inside.sizes);
   await refuseTooLarge(ctx, demand, undefined);
-  const { node, choices } = await nodeFor(ctx, found, inside);
+  const { node, choices } = await nodeFor(ctx, args, found, inside);
   const backup = { ...found, node };
   const place = await placeFor(ctx, args, backup, inside);
   const { type } = backup;

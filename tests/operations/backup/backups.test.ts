@@ -208,6 +208,17 @@ describe('restore_backup', () => {
     expect(sent().at(-1)).toBe('POST /nodes/pve2/qemu');
   });
 
+  it('makes the new guest on a node that has the storage which the caller names', async () => {
+    await world.done('backup_vm', { vmid: 107, storage: 'nas' });
+    await asRoot(world.cluster, 'POST', '/storage', { storage: 'scratch', type: 'dir', path: '/scratch', content: 'images' });
+    await asRoot(world.cluster, 'PUT', '/storage/scratch', { nodes: 'pve' });
+    const args = { source_vmid: 107, vmid: 150, storage: 'scratch' };
+    const plan = await planOf(world, 'restore_backup', args);
+    expect(plan).toMatchObject({ node: 'pve', choices: expect.arrayContaining(['node: pve (has scratch)']) });
+    await world.done('restore_backup', args);
+    expect(sent().at(-1)).toBe('POST /nodes/pve/qemu');
+  });
+
   it('refuses a VMID that is taken, and names its guest', async () => {
     const error = await world.refused(world.call('restore_backup', { source_vmid: 104, vmid: 105 }));
     expect(error).toMatchObject({ code: 'conflict', message: 'VMID 105 is taken by dev1.', hint: expect.stringContaining('overwrite') });

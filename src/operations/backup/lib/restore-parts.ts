@@ -46,16 +46,24 @@ function needsOf({ disks }: Inside): Map<string, number> {
 }
 
 /** Whether each disk can be where it was. A container goes to one storage as a whole. */
-function canKeep({ type }: Backup, needs: ReadonlyMap<string, number>, storages: readonly StorageRow[]): boolean {
-  const takes = (name: string) => storages.some((s) => s.storage === name && s.usable && s.content.includes(CONTENT[type]));
-  return [...needs.keys()].every(takes) && (type === 'qemu' || needs.size === 1);
+function canKeep(backup: Backup, needs: ReadonlyMap<string, number>, storages: readonly StorageRow[]): boolean {
+  return takeAll(backup, [...needs.keys()], storages) && (backup.type === 'qemu' || needs.size === 1);
+}
+
+function takeAll({ type }: Backup, names: readonly string[], storages: readonly StorageRow[]): boolean {
+  return names.every((name) => storages.some((s) => s.storage === name && s.usable && s.content.includes(CONTENT[type])));
 }
 
 /**
- * The node for a new guest: PROXMOX_NODE, that of the original, then each other one that reaches the backup. The first that has the storages of
- * the backup is taken.
+ * The node for a new guest: PROXMOX_NODE, that of the original, then each other one that reaches the backup. The first is taken that has the
+ * storage that the caller names, else those of the backup.
  */
-export async function nodeFor(ctx: OperationContext, backup: Backup, inside: Inside): Promise<{ node: string; choices: string[] }> {
+export async function nodeFor(
+  ctx: OperationContext,
+  { storage }: { storage?: string | undefined },
+  backup: Backup,
+  inside: Inside,
+): Promise<{ node: string; choices: string[] }> {
   const { node: usual, nodeIsExplicit } = ctx.defaults;
   const original = (await listGuests(ctx.api)).find(({ vmid, type }) => vmid === backup.vmid && type === backup.type)?.node;
   const wanted = present(nodeIsExplicit && usual, original).filter((node) => backup.nodes.includes(node));
@@ -64,13 +72,14 @@ export async function nodeFor(ctx: OperationContext, backup: Backup, inside: Ins
   if (others.length === 0) return { node: first, choices: [] };
   const needs = needsOf(inside);
   for (const node of nodes) {
-    if (!canKeep(backup, needs, await listStorages(ctx.api, node))) continue;
+    const storages = await listStorages(ctx.api, node);
+    if (!(storage === undefined ? canKeep(backup, needs, storages) : takeAll(backup, [storage], storages))) continue;
     const why =
       nodeIsExplicit && node === usual
         ? 'PROXMOX_NODE'
         : node === original
           ? `that of guest ${backup.vmid}`
-          : 'has the storages of the backup';
+          : `has ${storage ?? 'the storages of the backup'}`;
     return { node, choices: [`node: ${node} (${why})`] };
   }
   return { node: first, choices: [`node: ${first}`] };
