@@ -221,6 +221,22 @@ describe('refuses, with the next step', () => {
       'guest_state',
       'first',
     ],
+    [
+      'a template of containers with linked clones on ZFS',
+      { vmid: 201 },
+      {
+        guests: [{ ...container, running: false, config: { ...container.config, rootfs: 'zfs:basevol-201-disk-0,size=4G', template: 1 } }],
+        storages: { pve: [{ storage: 'zfs', type: 'zfspool', content: 'images,rootdir' }] },
+        volumes: [
+          {
+            ...{ storage: 'zfs', volid: 'zfs:basevol-201-disk-0/subvol-202-disk-0', content: 'rootdir', vmid: 202 },
+            parent: 'basevol-201-disk-0@__base__',
+          },
+        ],
+      },
+      'guest_state',
+      'first',
+    ],
     ['an unknown guest', { vmid: 777 }, world, 'guest_not_found', 'list_vms'],
   ])('%s', async (_what, args, w, code, hint) => {
     const error = await refusalOf(remove(args, w));

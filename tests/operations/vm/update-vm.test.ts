@@ -239,6 +239,11 @@ describe('disks', () => {
       });
     }
     expect(sent().length).toBe(before);
+    // Its other disks are nothing to them.
+    await asRoot(world.cluster, 'PUT', '/nodes/pve/qemu/9000/config', { scsi1: 'local-lvm:1' });
+    await asRoot(world.cluster, 'PUT', '/nodes/pve/qemu/9000/config', { delete: 'scsi1' });
+    await approved('update_vm', { vmid: 9000, disks: [{ disk: 'unused0', action: 'delete' }] });
+    expect(lastParams()).toMatchObject({ delete: 'unused0' });
   });
 
   it('of containers move only to storages that take them', async () => {

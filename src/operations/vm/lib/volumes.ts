@@ -59,7 +59,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
     backupsFrom(api, { vmid: at.vmid, places, readable: readable.filter((s) => places.includes(s)), times }),
     sightOf(api, at.vmid, readable),
   ]);
-  const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
+  const base = new RegExp(`(^|[/:])base(?:vol)?-${at.vmid}-disk-`);
   const extra = mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)));
   const others = new Set(extra.map((v) => nameOf(v.volid)));
   const isClone = ({ vmid, volid, parent = '' }: Volume) => vmid !== at.vmid && (base.test(parent) || base.test(volid));
@@ -72,6 +72,11 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
     backups,
     clones: [...new Set(clones)],
   };
+}
+
+/** Whether it is a disk of a template, of which clones can be made that depend on it. */
+export function isBase({ volid }: Sized): boolean {
+  return /[:/]base(?:vol)?-[^/]*$/.test(volid);
 }
 
 /** @throws guest_state for a template on whose disks visible linked clones depend */

@@ -12,7 +12,7 @@ import { refuseTwice } from '../lib/match.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
 import { type Bus, freeSlot } from '../lib/slots.ts';
 import { label, refuseRunning, type Target } from '../lib/target.ts';
-import { ownVolumes, refuseBase, sizeText } from '../lib/volumes.ts';
+import { isBase, ownVolumes, refuseBase, sizeText } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
 import { attached, removed } from './detach.ts';
 import { type Entry, heldBySnapshots, refuseHeld } from './entry.ts';
@@ -55,10 +55,11 @@ export async function disksFacet(ctx: OperationContext, target: Target, disks: r
   const { guest, snapshots } = target;
   // A place with a pending removal is not free: what is put there would undo the removal.
   const taken = new Set(Object.keys({ ...guest.live, ...guest.config }));
-  const frees = disks.some(({ disk, storage, action }) => !isBus(disk ?? 'scsi') && (storage !== undefined || action === 'delete'));
+  const freeing = disks.filter(({ storage, action }) => storage !== undefined || action === 'delete').map(({ disk }) => disk);
+  const freed = guest.disks.filter(({ slot }) => freeing.includes(slot));
   // Proxmox keeps a base for its clones: a deletion fails, and a move leaves it behind.
-  if (frees && guest.template) refuseBase(guest, await ownVolumes(ctx.api, guest, snapshots.names));
-  const held = await heldBySnapshots(ctx.api, guest.at, frees ? snapshots.names : []);
+  if (guest.template && freed.some(isBase)) refuseBase(guest, await ownVolumes(ctx.api, guest, snapshots.names));
+  const held = await heldBySnapshots(ctx.api, guest.at, freed.length > 0 ? snapshots.names : []);
   const facets: Facet[] = [];
   for (const [index, one] of disks.entries()) {
     facets.push(await diskFacet({ ctx, target, taken, held, suffix: index === 0 ? '' : String(index + 1) }, one));
