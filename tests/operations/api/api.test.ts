@@ -150,6 +150,7 @@ describe('api_change', () => {
 
   it.each([
     ['POST /nodes/{node}/execute', { node: 'pve', commands: '[]' }],
+    ['PUT /nodes/{node}/qemu/{vmid}/unlink', { node: 'pve', vmid: 104, idlist: 'scsi0', force: 1 }],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, args: '-device x' }],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, hookscript: 'local:snippets/x.sh' }],
     ['PUT /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 105, scsi7: 'local-lvm:900' }],

@@ -83,7 +83,7 @@ const DESTROY = `
   POST /nodes/{node}/hosts, PUT DELETE /nodes/{node}/network, POST /nodes/{node}/status, POST /nodes/{node}/services/{service}/stop
   DELETE /nodes/{node}/storage/{storage}/content/{volume}, PUT /nodes/{node}/storage/{storage}/content/{volume}
   DELETE /nodes/{node}/storage/{storage}/prunebackups, DELETE /nodes/{node}/subscription, DELETE /nodes/{node}/tasks/{upid}
-  POST /nodes/{node}/vzdump, PUT /nodes/{node}/qemu/{vmid}/unlink, DELETE /nodes/{node}/{type}/{vmid}
+  POST /nodes/{node}/vzdump, DELETE /nodes/{node}/{type}/{vmid}
   DELETE /nodes/{node}/{type}/{vmid}/snapshot/{snapname}, POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback
   POST /nodes/{node}/{type}/{vmid}/status/stop, POST /nodes/{node}/{type}/{vmid}/template
 `;

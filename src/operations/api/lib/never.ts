@@ -53,6 +53,7 @@ const LISTS: Readonly<Record<string, string>> = {
     POST /nodes/{node}/qemu/{vmid}/move_disk, POST /nodes/{node}/lxc/{vmid}/move_volume
     POST /nodes/{node}/storage/{storage}/content, POST /nodes/{node}/storage/{storage}/content/{volume}
   `,
+  'it removes disks without their volumes, which update_vm names': 'PUT /nodes/{node}/qemu/{vmid}/unlink',
   'it acts on many guests without a plan for each': `
     POST /cluster/bulk-action/guest/migrate, POST /cluster/bulk-action/guest/shutdown, POST /cluster/bulk-action/guest/start
     POST /cluster/bulk-action/guest/suspend, POST /nodes/{node}/migrateall, POST /nodes/{node}/startall, POST /nodes/{node}/stopall
