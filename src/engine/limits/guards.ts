@@ -10,6 +10,7 @@ import type { Admission } from '../../store/repositories/runs.ts';
 import type { Ports } from '../ports.ts';
 import { argsDigest } from '../records.ts';
 import type { ChangeCall } from '../types.ts';
+import { birthsIn } from './birth.ts';
 import { evaluatePolicy, type PolicyDecision } from './policy.ts';
 
 const HOUR_MS = 3_600_000;
@@ -44,7 +45,8 @@ export async function checkBackup(
     const known = plan.targets ? undefined : plan.facts?.lastBackup;
     const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
     const last = backups.newest;
-    if (last && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
+    const isFormers = last !== undefined && Date.parse(last) + 1000 < ((await birthsIn(ports)(guest.vmid)) ?? 0);
+    if (last && !isFormers && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
     const hours = Math.round(requireBackupWithin / 360) / 10;
     const of = plan.targets ? ` of ${typedName(guest)}` : '';
     const asks = `The policy requires a backup${of} not older than ${hours} h`;
@@ -52,9 +54,13 @@ export async function checkBackup(
     if (!last && backups.seen.length === 0 && hidden !== undefined) {
       await requirePrivileges(api, `${asks}. Seeing one`, backupRights(guest.vmid, hidden));
     }
-    fail('forbidden_by_policy', `${asks}, but ${last ? `the newest is from ${last}` : noBackupText(backups)}.`, {
-      hint: 'Create a backup first, for example with backup_storage of delete_vm. Then call again.',
-    });
+    fail(
+      'forbidden_by_policy',
+      `${asks}, but ${last ? `the newest is from ${last}${isFormers ? ', of a former guest of this VMID' : ''}` : noBackupText(backups)}.`,
+      {
+        hint: 'Create a backup first, for example with backup_storage of delete_vm. Then call again.',
+      },
+    );
   }
 }
 

@@ -19,7 +19,11 @@ const error = async (promise: Promise<unknown>) => {
 
 describe('a required backup', () => {
   const HOUR = 3600;
-  const store = { runs: { since: async () => [] }, approvals: { decidedSince: async () => [] } };
+  const store = {
+    guests: { lastMade: async () => undefined },
+    runs: { since: async () => [] },
+    approvals: { decidedSince: async () => [] },
+  };
   const wanting = (seconds: number) => parts(store, rules({ requireBackupWithin: seconds }));
   const backedUp = (seconds: number) => ({ facts: { lastBackup: iso(-seconds) } });
   const of = (vmid: number, storage: string, seconds: number) => ({

@@ -53,6 +53,21 @@ describe('a policy that allows guests created through this server alone', () => 
   });
 });
 
+describe('a policy that requires a backup', () => {
+  it('takes none of a former guest of the VMID for one', async () => {
+    await world.approved('backup_vm', { vmid: 104, storage: 'nas' });
+    await world.approved('delete_vm', { vmid: 104 });
+    const inAnHour = { ...systemClock, now: () => Date.now() + 3_600_000 };
+    const rules = [{ match: {}, never: false, requireBackupWithin: 86_400 }];
+    const strict = callsTo(world.another({ policy: { rules, perHour: {} } }, { clock: inAnHour }), agent);
+    await strict.done('create_vm', { name: 'taker', vmid: 104, disk_gb: 1 });
+    expect(await world.refused(strict.call('delete_vm', { vmid: 104 }))).toMatchObject({
+      code: 'forbidden_by_policy',
+      message: expect.stringContaining('of a former guest of this VMID'),
+    });
+  });
+});
+
 describe('a guest that was restored from its own backup', () => {
   it('keeps its earlier backups', async () => {
     await world.done('backup_vm', { vmid: 104, storage: 'nas' });
