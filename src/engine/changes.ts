@@ -12,13 +12,13 @@ const SHOWN = 10;
 
 /**
  * The changes of a guest that went through this server, the newest first, each with its requester, its approver and its outcome.
- * @param since (ms) leaves out those of a former guest with its VMID
+ * @param first run that made the guest: earlier ones are about a former guest with its VMID, and are left out
  */
-export async function changesOf(vmid: number, since: number, ports: Ports): Promise<OwnChange[]> {
+export async function changesOf(vmid: number, first: string | undefined, ports: Ports): Promise<OwnChange[]> {
   const store = await ports.store();
-  const runs = (await store.runs.recent({ cluster: ports.cluster.name, limit: SEARCHED })).filter(
-    ({ plan, startedAt }) => vmidsOf(plan).includes(vmid) && Date.parse(startedAt) >= since,
-  );
+  const recent = await store.runs.recent({ cluster: ports.cluster.name, limit: SEARCHED });
+  const end = recent.findIndex(({ id }) => id === first);
+  const runs = recent.slice(0, end < 0 ? undefined : end + 1).filter(({ plan }) => vmidsOf(plan).includes(vmid));
   return Promise.all(
     runs.slice(0, SHOWN).map(async (run) => {
       const { decidedBy, decidedVia } = (run.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId)) ?? {};

@@ -33,7 +33,7 @@ export function readContext({ scope }: Requester, ports: Ports): OperationContex
     reservedGib: () => 0,
     overTotals: async () => [],
     quotas: async () => quotasOf(await takeInventory(ports), ports.cluster),
-    changesOf: async (vmid) => changesOf(vmid, (scope && (await bornAt(vmid))) ?? 0, ports),
+    changesOf: async (vmid) => changesOf(vmid, scope && (await bornAt(vmid))?.runId, ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
     ...defined({ runs: policy.run }),

@@ -352,7 +352,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         await begin('old-unknown', OLD, 'unknown');
         await begin('old-executing', OLD);
         await begin('new', NOW, 'succeeded');
-        await store().guests.remember({ cluster: 'c', vmid: 777, key: 'made', runId: 'run-old-ok', now: OLD });
+        await store().guests.remember({ cluster: 'c', vmid: 777, key: 'made', runId: 'run-old-ok', at: OLD });
         await store().approvals.request(
           approval('apr-old-pending', { principal: 'kept-p', argsDigest: 'old-pending', expiresAt: '2030-01-01T00:00:00.000Z' }),
           OLD,

@@ -316,8 +316,8 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
       it('is remembered with the guest that it made or went on with', async () => {
         const cluster = 'r-made';
         for (const id of ['r-made-1', 'r-made-2']) await store.runs.begin(run(id, { cluster }), 'w', LATER);
-        for (const runId of ['r-made-1', 'r-made-2']) await store.guests.remember({ cluster, vmid: 200, key: 'k', runId, now: NOW });
-        await store.guests.remember({ cluster, vmid: 200, key: 'successor', runId: 'r-made-1', now: NOW });
+        for (const runId of ['r-made-1', 'r-made-2']) await store.guests.remember({ cluster, vmid: 200, key: 'k', runId, at: NOW });
+        await store.guests.remember({ cluster, vmid: 200, key: 'successor', runId: 'r-made-1', at: NOW });
         expect(await store.guests.made(cluster, 200, 'k')).toBe(true);
         expect(await store.guests.made(cluster, 200, 'another')).toBe(false);
         expect(await store.guests.made(cluster, 201, 'k')).toBe(false);

@@ -52,3 +52,9 @@ export interface RunRecord extends PlannedCall {
   startedAt: string;
   endedAt?: string;
 }
+
+/** When (ms) a run began: by Proxmox's clock once a step was begun, because ours may be wrong. */
+export function begunAt({ steps, startedAt }: Pick<RunRecord, 'steps' | 'startedAt'>): number {
+  const begun = steps.map(({ at }) => Date.parse(at));
+  return begun.length > 0 ? Math.min(...begun) : Date.parse(startedAt);
+}

@@ -45,7 +45,7 @@ export async function checkBackup(
     const known = plan.targets ? undefined : plan.facts?.lastBackup;
     const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
     const last = backups.newest;
-    const isFormers = last !== undefined && Date.parse(last) + 1000 < ((await birthsIn(ports)(guest.vmid)) ?? 0);
+    const isFormers = last !== undefined && Date.parse(last) / 1000 < ((await birthsIn(ports)(guest.vmid))?.at ?? 0);
     if (last && !isFormers && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
     const hours = Math.round(requireBackupWithin / 360) / 10;
     const of = plan.targets ? ` of ${typedName(guest)}` : '';

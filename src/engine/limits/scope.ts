@@ -98,15 +98,14 @@ export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxRea
 
 /** Whether a backup or task of a VMID belongs to its present guest, and this to the scope. The time is in epoch seconds. */
 export function ownIn(rows: readonly GuestRow[], scope: Scope, bornAt: BornAt) {
-  const births = new Map<number, Promise<number | undefined>>();
+  const births = new Map<number, ReturnType<BornAt>>();
   return async (vmid: string, time: number | undefined): Promise<boolean> => {
     const row = rows.find((guest) => String(guest.vmid) === vmid);
     if (row === undefined || !guestInScope(row, scope)) return false;
     if (time === undefined) return true;
     if (!births.has(row.vmid)) births.set(row.vmid, bornAt(row.vmid));
     const born = await births.get(row.vmid);
-    // Proxmox rounds to seconds.
-    return born === undefined || time >= Math.floor(born / 1000);
+    return born === undefined || time >= born.at;
   };
 }
 

@@ -17,7 +17,7 @@ export async function withSources(plan: Plan, api: ProxmoxReader, bornAt: BornAt
   const rows = await listGuests(api);
   const direct = await Promise.all(
     vmids.map(async (vmid) => {
-      const isFormers = savedAt !== undefined && savedAt * 1000 < ((await bornAt(vmid)) ?? 0) - 1000;
+      const isFormers = savedAt !== undefined && savedAt < ((await bornAt(vmid))?.at ?? 0);
       return isFormers ? { source: { vmid, template: false, gone: true as const }, guest: undefined } : look(vmid, rows, api);
     }),
   );

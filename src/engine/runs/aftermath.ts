@@ -1,7 +1,7 @@
 import { asError } from '../../core/errors/errors.ts';
 import { partsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import type { RunRecord } from '../../core/plan/run.ts';
+import { begunAt, type RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guest/guests.ts';
 import { isoNow, type Ports } from '../ports.ts';
@@ -26,7 +26,7 @@ async function rememberOne({ demand, continues }: Plan, run: RunRecord, ports: P
   });
   if (!guest) return;
   const { key, name } = guest.identity;
-  await guests.remember({ cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
+  await guests.remember({ cluster, vmid, key, runId: run.id, at: new Date(begunAt(run)).toISOString() });
   if (name !== '') await guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
 }
 

@@ -7,11 +7,14 @@ import { readRun } from './runs.ts';
 /** Guests that were created here, and the names under which guests were seen. */
 export function guestsIn(db: Kysely<Database>) {
   return {
-    /** Remembers a guest as created through this server, and which run did so or continued with it. */
-    async remember({ runId, now, ...guest }: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
+    /**
+     * Remembers a guest as created through this server, and which run did so or continued with it.
+     * @param guest `at`: when that run began
+     */
+    async remember({ runId, at, ...guest }: { cluster: string; vmid: number; key: string; runId: string; at: string }): Promise<void> {
       await db
         .insertInto('guests')
-        .values({ ...guest, run_id: runId, created_at: now })
+        .values({ ...guest, run_id: runId, created_at: at })
         .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: runId }))
         .execute();
     },
@@ -29,11 +32,10 @@ export function guestsIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return row && readRun(row);
     },
-    /** The guest that was made last under a VMID, and the run that made it or continued with it. */
-    async lastMade(cluster: string, vmid: number): Promise<{ at: string; runId: string } | undefined> {
-      const made = db.selectFrom('guests').select(['created_at', 'run_id']).where('cluster', '=', cluster).where('vmid', '=', vmid);
-      const row = await made.orderBy('created_at', 'desc').limit(1).executeTakeFirst();
-      return row && { at: row.created_at, runId: row.run_id };
+    /** The guests that were made under a VMID, the last one first, each with the run that made it or continued with it. */
+    async madeAs(cluster: string, vmid: number): Promise<{ at: string; runId: string }[]> {
+      const made = db.selectFrom('guests').select(['created_at as at', 'run_id as runId']).where('cluster', '=', cluster);
+      return made.where('vmid', '=', vmid).orderBy('created_at', 'desc').execute();
     },
     async madeVmids(cluster: string): Promise<number[]> {
       return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);

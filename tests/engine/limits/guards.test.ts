@@ -20,7 +20,8 @@ const error = async (promise: Promise<unknown>) => {
 describe('a required backup', () => {
   const HOUR = 3600;
   const store = {
-    guests: { lastMade: async () => undefined },
+    guests: { madeAs: async () => [] },
+    reservations: { all: async () => [] },
     runs: { since: async () => [] },
     approvals: { decidedSince: async () => [] },
   };

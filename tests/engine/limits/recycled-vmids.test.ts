@@ -27,6 +27,38 @@ describe('a guest with the VMID of a former one', () => {
     expect(await world.done('list_backups', { vmid: 103 })).toMatchObject({ total: 2 });
   });
 
+  it('brings none of them either while its run has not ended', async () => {
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/103/status/start$' }, action: 'hold-before', times: 1 });
+    const making = asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1, start_on_create: true });
+    while (!world.cluster.mutations().at(-1)?.path.endsWith('/status/start')) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [], total: 0 } });
+    world.cluster.simulator.faults.release();
+    await making;
+  });
+
+  it('brings none of them either once it was restored from a backup of its own', async () => {
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    await asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
+    await world.call('backup_vm', { vmid: 103, storage: 'nas' }, { wait: 'end' }, limited);
+    const { backups } = await world.done('list_backups', { vmid: 103 }, {}, limited);
+    const [{ volume = '' } = {}] = backups as { volume?: string }[];
+    await world.approved('delete_vm', { vmid: 103 });
+    await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
+  });
+
+  it('shows its own backups and changes, also where the clock of this machine is ahead of that of Proxmox', async () => {
+    const ahead = { ...systemClock, now: () => Date.now() + 3_600_000 };
+    const { done } = callsTo(world.another({}, { clock: ahead }), limited);
+    const { vmid } = await done('create_vm', { name: 'mine', disk_gb: 1 });
+    await done('backup_vm', { vmid, storage: 'nas' });
+    expect(await done('list_backups', {})).toMatchObject({ backups: [{ vmid, guest: 'mine' }], total: 1 });
+    expect(JSON.stringify(await done('get_vm', { vmid, fields: ['changes'] }))).toContain(`Create mine (${vmid})`);
+  });
+
   it('shows such a caller no changes of the former one', async () => {
     await world.approved('delete_vm', { vmid: 104 });
     expect(await asLimited('create_vm', { name: 'fresh', vmid: 104, disk_gb: 1 })).toMatchObject({ kind: 'done' });
@@ -55,13 +87,12 @@ describe('a policy that allows guests created through this server alone', () => 
 
 describe('a policy that requires a backup', () => {
   it('takes none of a former guest of the VMID for one', async () => {
-    await world.approved('backup_vm', { vmid: 104, storage: 'nas' });
-    await world.approved('delete_vm', { vmid: 104 });
-    const inAnHour = { ...systemClock, now: () => Date.now() + 3_600_000 };
-    const rules = [{ match: {}, never: false, requireBackupWithin: 86_400 }];
-    const strict = callsTo(world.another({ policy: { rules, perHour: {} } }, { clock: inAnHour }), agent);
-    await strict.done('create_vm', { name: 'taker', vmid: 104, disk_gb: 1 });
-    expect(await world.refused(strict.call('delete_vm', { vmid: 104 }))).toMatchObject({
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    const rules = [{ match: {}, never: false, requireBackupWithin: 10 * 365 * 86_400 }];
+    const strict = callsTo(world.another({ policy: { rules, perHour: {} } }), agent);
+    await strict.done('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
+    expect(await world.refused(strict.call('delete_vm', { vmid: 103 }))).toMatchObject({
       code: 'forbidden_by_policy',
       message: expect.stringContaining('of a former guest of this VMID'),
     });
@@ -70,14 +101,12 @@ describe('a policy that requires a backup', () => {
 
 describe('a guest that was restored from its own backup', () => {
   it('keeps its earlier backups', async () => {
-    await world.done('backup_vm', { vmid: 104, storage: 'nas' });
-    const { backups } = await world.done('list_backups', { vmid: 104 });
+    const { backups } = await world.done('list_backups', { vmid: 103 });
     const [{ volume = '' } = {}] = backups as { volume?: string }[];
-    await world.approved('delete_vm', { vmid: 104 });
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
     expect(await asLimited('list_backups', {})).toMatchObject({ output: { total: 0 } });
-    const inAnHour = { ...systemClock, now: () => Date.now() + 3_600_000 };
-    const later = callsTo(world.another({}, { clock: inAnHour }), agent);
-    await later.done('restore_backup', { volume, vmid: 104, pool: 'agents' });
-    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 104, volume }], total: 1 } });
+    await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
   });
 });

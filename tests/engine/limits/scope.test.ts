@@ -205,7 +205,7 @@ describe('the plans that stay in the scope', () => {
 describe('what is older than its guest belongs to a former guest of the VMID', () => {
   const scope = { pools: ['agents'] };
   const born = 0x69_00_ab_cd;
-  const bornAt = async () => born * 1000 + 400;
+  const bornAt = async () => ({ at: born, runId: 'run_1' });
   const lists = (answer: unknown): ProxmoxReader => ({
     ...reader(),
     get: async <T>(path: string) => (path === '/cluster/resources' ? rows : answer) as T,

@@ -1,4 +1,4 @@
-import type { RunRecord, StepRecord } from '../../../core/plan/run.ts';
+import { begunAt, type RunRecord, type StepRecord } from '../../../core/plan/run.ts';
 import type { Store } from '../../../store/index.ts';
 import type { Ports } from '../../ports.ts';
 import { leaseFrom } from '../worker.ts';
@@ -25,10 +25,9 @@ export class Journal {
     this.ports = ports;
     this.steps = run.steps.map((s) => ({ ...s }));
   }
-  /** Epoch seconds at which the run began, by Proxmox's clock, because ours may be wrong. Conditions of the run are not older. */
+  /** Epoch seconds at which the run began. Conditions of the run are not older. */
   get since(): number {
-    const begun = this.steps.map(({ at }) => Date.parse(at));
-    return Math.floor((begun.length > 0 ? Math.min(...begun) : Date.parse(this.run.startedAt)) / 1000) - CLOCK_SLACK_SECONDS;
+    return Math.floor(begunAt({ steps: this.steps, startedAt: this.run.startedAt }) / 1000) - CLOCK_SLACK_SECONDS;
   }
   find(id: string): StepRecord | undefined {
     return this.steps.find((s) => s.id === id);
