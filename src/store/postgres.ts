@@ -20,7 +20,13 @@ const LOST = /^(08...|57P0[0-3]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)$/
  * @throws store_unavailable
  */
 export async function openPostgres(url: string): Promise<Kysely<Database>> {
-  const pool = new pg.Pool({ connectionString: url, max: 8, connectionTimeoutMillis: 5_000, application_name: 'proxmox-mcp' });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 8,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'proxmox-mcp',
+    Client: ClientWithoutNul,
+  });
   // An idle connection that the server closes is replaced at the next query.
   pool.on('error', () => {});
   // A connection in use fails its query and emits this event, which would end the process.
@@ -34,6 +40,15 @@ export async function openPostgres(url: string): Promise<Kysely<Database>> {
     await db.destroy().catch(() => {});
     if (cause instanceof ProxmoxMcpError) throw cause;
     fail('store_unavailable', `The database cannot be used: ${cause instanceof Error ? cause.message : 'unknown fault'}.`, { cause });
+  }
+}
+
+/** PostgreSQL refuses a text with NUL, which a caller can write into a reason, an id or a client's name. It is stored as U+FFFD. */
+class ClientWithoutNul extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: this method of pg has nine forms, of which Kysely uses the one with a text and values.
+  override query(...[text, values, ...rest]: any[]): any {
+    const clean = Array.isArray(values) ? values.map((one) => (typeof one === 'string' ? one.replaceAll('\0', '\uFFFD') : one)) : values;
+    return Reflect.apply(super.query, this, [text, clean, ...rest]);
   }
 }
 

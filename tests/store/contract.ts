@@ -63,6 +63,21 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
     });
     const store = (n = 0) => stores[n] as Store;
 
+    it('takes texts with NUL, which callers can write, and finds nothing by such an id', async () => {
+      const { approvals, runs } = store();
+      const asked = approval('apr_nul', { principal: 'nul', client: 'agent\0 1', args: { name: 'a\0' } });
+      expect(await approvals.request(asked, NOW, 9)).toMatchObject({ id: 'apr_nul' });
+      expect(await approvals.move('apr_nul', 'pending', 'denied', { note: 'no\0', decidedAt: NOW })).toBe(true);
+      const denied = {
+        status: 'denied',
+        client: expect.stringContaining('agent'),
+        note: expect.stringContaining('no'),
+        args: { name: 'a\0' },
+      };
+      expect(await approvals.get('apr_nul')).toMatchObject(denied);
+      expect([await approvals.get('apr_nul\0'), await runs.get('\0')]).toEqual([undefined, undefined]);
+    });
+
     it('answers an identical request with the pending approval, and a changed plan with a new one', async () => {
       const first = await store().approvals.request(approval('a1'), NOW, 5);
       expect(await store(1).approvals.request(approval('a2'), NOW, 5)).toEqual(first);
