@@ -290,6 +290,16 @@ describe('api_change', () => {
     expect(JSON.stringify(result)).toContain('db1 (102)');
   });
 
+  it.each(['migrate', 'relocate'])('is about the guests that HA moves along: %s', async (move) => {
+    for (const sid of ['vm:100', 'vm:102']) await world.other().post('/cluster/ha/resources', { sid });
+    const rule = { rule: 'together', type: 'resource-affinity', affinity: 'positive', resources: 'vm:100,vm:102' };
+    await world.other().post('/cluster/ha/rules', rule);
+    const strict = world.another({ policy: { rules: [{ match: { vmid: [{ from: 102, to: 102 }] }, never: true }], perHour: {} } });
+    const args = { method: `POST /cluster/ha/resources/{sid}/${move}`, params: pairs({ sid: 'vm:100', node: 'pve2' }) };
+    const error = await world.refused(strict.perform('api_change', args, agent));
+    expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b102\b/) });
+  });
+
   it('leaves out the guests that a job for all excludes', async () => {
     const params = pairs({ all: 1, exclude: '100,101', schedule: 'daily', storage: 'nas' });
     const { targets = [] } = await planOf(world, 'api_change', { method: 'POST /cluster/backup', params });

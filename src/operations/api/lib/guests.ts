@@ -6,10 +6,12 @@ import { hiddenPools } from '../../../proxmox/access/pools.ts';
 import { failMissing } from '../../../proxmox/access/privileges.ts';
 import { backupOwner, ownerOf } from '../../../proxmox/guest/disks.ts';
 import { type GuestRow, isFree, listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
+import { readPreconditions } from '../../../proxmox/guest/migration.ts';
 import type { ApiRequest } from './request.ts';
 
 /** Parameters that name guests by VMID: `105`, `vm:105,ct:200`. */
 const NAMING = ['vmid', 'vms', 'sid', 'resources', 'guest', 'target-vmid', 'source'];
+const HA_MOVE = /^\/cluster\/ha\/resources\/\{sid\}\/(migrate|relocate)$/;
 const ON_GUEST = /^\/nodes\/\{node\}\/(qemu|lxc)\/\{vmid\}(\/|$)/;
 
 /**
@@ -28,7 +30,8 @@ export async function guestsOf(
   const { path } = request.api;
   // The object may still name guests that are gone.
   const left = [...owners, ...leftBy(request), ...(isAboutGuests(path) ? namedIn(object) : [])];
-  const vmids = [...new Set([...vmidsIn(request), ...left])];
+  const named = vmidsIn(request);
+  const vmids = [...new Set([...named, ...left, ...(HA_MOVE.test(path) ? await movedAlong(api, named) : [])])];
   const jobs = path.startsWith('/cluster/backup') ? [object, changedBy(request, object)] : [];
   const hidden = await hiddenPools(
     api,
@@ -44,6 +47,13 @@ export async function guestsOf(
     if (!(await isFree(api, vmid))) failMissing(`Seeing guest ${vmid}`, [{ path: `/vms/${vmid}`, privileges: ['VM.Audit'] }]);
   }
   return Promise.all(rows.map(async (row) => (await readGuest(api, row)).identity));
+}
+
+/** Guests that rules of HA move along with these. */
+async function movedAlong(api: ProxmoxReader, vmids: readonly number[]): Promise<number[]> {
+  const rows = (await listGuests(api)).filter(({ vmid }) => vmids.includes(vmid));
+  const along = await Promise.all(rows.map((row) => readPreconditions(api, row).then(({ along }) => along)));
+  return namedIn({ resources: along.flat().join(',') });
 }
 
 /** A caller that is limited to some guests may not use methods about all of them. @throws forbidden_by_policy */
