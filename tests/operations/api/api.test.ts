@@ -290,6 +290,17 @@ describe('api_change', () => {
     expect(JSON.stringify(result)).toContain('db1 (102)');
   });
 
+  it('is about the running guests of a node that reboots', async () => {
+    const args = { method: 'POST /nodes/{node}/status', params: pairs({ node: 'pve2', command: 'reboot' }) };
+    const { effect, targets = [] } = await planOf(world, 'api_change', args);
+    expect([effect, targets.map(({ vmid }) => vmid)]).toEqual(['destroy', [101, 107]]);
+    const strict = world.another({ policy: { rules: [{ match: { vmid: [{ from: 107, to: 107 }] }, never: true }], perHour: {} } });
+    expect(await world.refused(strict.perform('api_change', args, agent))).toMatchObject({
+      code: 'forbidden_by_policy',
+      message: expect.stringMatching(/\b107\b/),
+    });
+  });
+
   it.each(['migrate', 'relocate'])('is about the guests that HA moves along: %s', async (move) => {
     for (const sid of ['vm:100', 'vm:102']) await world.other().post('/cluster/ha/resources', { sid });
     const rule = { rule: 'together', type: 'resource-affinity', affinity: 'positive', resources: 'vm:100,vm:102' };

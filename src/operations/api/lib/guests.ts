@@ -37,8 +37,11 @@ export async function guestsOf(
     api,
     jobs.flatMap(({ pool }) => (typeof pool === 'string' ? [pool] : [])),
   );
-  const isIn = (row: GuestRow) => vmids.includes(row.vmid) || jobs.some((job) => isOfJob(row, job, hidden));
-  if (vmids.length === 0 && !jobs.some((job) => isForAll(job) || job.pool !== undefined)) return [];
+  // A node that reboots or shuts down takes its guests along.
+  const downs = request.name === 'POST /nodes/{node}/status' ? request.at.node : undefined;
+  const isIn = (row: GuestRow) =>
+    vmids.includes(row.vmid) || jobs.some((job) => isOfJob(row, job, hidden)) || (row.node === downs && row.status !== 'stopped');
+  if (vmids.length === 0 && downs === undefined && !jobs.some((job) => isForAll(job) || job.pool !== undefined)) return [];
   const rows = (await listGuests(api)).filter(isIn);
   for (const vmid of vmids.filter((one) => !rows.some((row) => row.vmid === one))) {
     // Volumes, backups and rights may outlive their guest.
