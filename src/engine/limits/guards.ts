@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors/errors.ts';
-import { typedName } from '../../core/guest.ts';
-import { newGuestsOf, partsOf, targetsOf } from '../../core/plan/parts.ts';
+import { type GuestIdentity, typedName } from '../../core/guest.ts';
+import { newGuestsOf, partsOf, requestsOf, targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import { requirePrivileges } from '../../proxmox/access/privileges.ts';
@@ -40,7 +40,7 @@ export async function checkBackup(
 ): Promise<void> {
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
   const { api } = ports.cluster;
-  for (const guest of targetsOf(plan)) {
+  for (const guest of hit(plan)) {
     if (backsUpFirst(plan, guest.vmid)) continue;
     const known = plan.targets ? undefined : plan.facts?.lastBackup;
     const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
@@ -62,6 +62,11 @@ export async function checkBackup(
       },
     );
   }
+}
+
+/** The guests that the plan acts on. A backup job names guests, and its change takes nothing from them. */
+function hit(plan: Plan): GuestIdentity[] {
+  return requestsOf(plan).some(({ path }) => path.startsWith('/cluster/backup')) ? [] : targetsOf(plan);
 }
 
 /** Whether the plan itself waits for a backup before it continues. */
@@ -107,7 +112,7 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   const { creates, destroys } = ports.cluster.policy.perHour;
   const makes = newGuestsOf(plan) > 0;
   const limit = makes ? creates : plan.effect === 'destroy' ? destroys : undefined;
-  const destroyed = (one: Plan) => (one.effect === 'destroy' ? Math.max(1, targetsOf(one).length) : 0);
+  const destroyed = (one: Plan) => (one.effect === 'destroy' ? Math.max(1, hit(one).length) : 0);
   if (limit === undefined) return undefined;
   const since = new Date(ports.clock.now() - HOUR_MS).toISOString();
   return {

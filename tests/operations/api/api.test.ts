@@ -281,6 +281,14 @@ describe('api_change', () => {
     expect(sent()).toEqual(before);
   });
 
+  it('counts a backup job for all guests as one destructive call, and asks for no backup of them first', async () => {
+    const rule = { match: { tag: ['dev'] }, never: false, requireBackupWithin: 60 };
+    const strict = world.another({ policy: { rules: [rule], perHour: { destroys: 1 } } });
+    const params = pairs({ all: 1, schedule: 'daily', storage: 'nas' });
+    const result = await strict.perform('api_change', { method: 'POST /cluster/backup', params }, agent);
+    expect(result.kind).toBe('approval_required');
+  });
+
   it('counts a guest whose pool the token does not see among those of a job for that pool', async () => {
     const rights = ['Sys.Audit', 'Sys.Modify', 'Datastore.Allocate', 'Datastore.AllocateSpace', 'VM.Audit', 'VM.Backup'];
     const token = await tokenWith(world.cluster, { '/': rights }, 'blind');
