@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { fail } from '../core/errors/errors.ts';
 import { nearest } from '../core/text/nearest.ts';
@@ -14,7 +14,7 @@ interface LoadOptions {
   env: Record<string, string | undefined>;
   /** Values of the command itself, before all others. */
   given?: Record<string, string>;
-  /** A file that is not read: the command replaces it. */
+  /** The absolute path of a file that is not read: the command replaces it. */
   without?: string;
   /** `--settings`, or its other spelling `--env-file`; default: the variable PROXMOX_ENV_FILE. */
   envFile?: string | undefined;
@@ -150,12 +150,12 @@ export function usualFile(env: LoadOptions['env'] = process.env): string {
 function envFiles({ env, envFile, without }: LoadOptions): EnvFile[] {
   const named = envFile ?? (env.PROXMOX_ENV_FILE?.trim() || undefined);
   const files: EnvFile[] = [];
-  if (named !== undefined && named !== without) {
+  if (named !== undefined && resolve(named) !== without) {
     const text = readOwnFile(named, 'The env file', 'Correct --settings or PROXMOX_ENV_FILE.');
     files.push({ source: named, values: assignments(text, named), byNode: parseEnv(text) });
   }
   const usual = usualFile(env);
-  const text = usual === without ? undefined : readIfThere(usual);
+  const text = resolve(usual) === without ? undefined : readIfThere(usual);
   if (text !== undefined) {
     refuseReadable(usual, 0o077);
     files.push({ source: usual, values: assignments(text, usual) });

@@ -91,10 +91,12 @@ test('approvals watch with --output json writes one document a line', async () =
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   child.kill('SIGINT');
   await once(child, 'close');
-  expect(JSON.parse(String(line))).toMatchObject({
+  expect(JSON.parse(String(line))).toEqual({
     approval_id: expect.stringMatching(/^apr_/),
     status: 'pending',
+    summary: expect.stringContaining('web2 (101)'),
     requester: expect.any(String),
+    expires_at: expect.any(String),
   });
   own.remove();
 });

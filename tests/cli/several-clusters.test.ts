@@ -96,6 +96,17 @@ describe('a file of two clusters', () => {
     ]);
   });
 
+  test('names the cluster of an approval that it follows as in the list', async () => {
+    const env = write({ home: entry(near), work: entry(far) }, 'watch.json');
+    const asked = await place.run(['call', 'stop_vm', '--args', '{"cluster":"home","vmid":100}'], env);
+    const { approval_id: id } = asked.json as { approval_id: string };
+    const child = place.start(['approvals', 'watch', '-o', 'json'], env);
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    child.kill('SIGINT');
+    await once(child, 'close');
+    expect(JSON.parse(String(line))).toMatchObject({ cluster: 'home', approval_id: id });
+  });
+
   // Neither was reached before, so the records that belong to `work` are not known.
   test.each([
     ['approvals list', 'approvals'],

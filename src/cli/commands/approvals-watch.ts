@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
-import { clusterPrefix } from '../../core/settings/settings.ts';
+import { clusterPrefix, nameIn } from '../../core/settings/settings.ts';
 import { plainText, visibleJson } from '../../core/text/text.ts';
 import { missingClusters, namingMissing } from '../lib/missing.ts';
 import type { GlobalOptions } from '../lib/options.ts';
@@ -36,11 +36,12 @@ export function watch(options: GlobalOptions): Promise<Exit> {
   });
 }
 
-/** With `--output json` a document a line. */
+/** With `--output json` a document a line, its members named as those of `approvals list`. */
 function shown(approval: ApprovalRecord): string {
-  const { id, status, plan, principal, cluster, expiresAt } = approval;
+  const { id, status, plan, principal, expiresAt } = approval;
+  const cluster = clusterPrefix(approval.cluster) === '' ? {} : { cluster: nameIn(approval.cluster) };
   if (wantsJson())
-    return visibleJson({ approval_id: id, status, summary: plan.summary, requester: principal, cluster, expires_at: expiresAt });
+    return visibleJson({ ...cluster, approval_id: id, status, summary: plan.summary, requester: principal, expires_at: expiresAt });
   return isForPeople() ? wrap(line(approval), { indent: '          ' }) : line(approval);
 }
 

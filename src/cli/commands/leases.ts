@@ -23,20 +23,18 @@ interface AddOptions extends GlobalOptions {
 /** `approvals lease`: all standing approvals, open ones first. */
 export function list(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
-    const { engine } = session;
-    const approvals = await engine.standing.list();
-    const missing = namingMissing(await missingClusters(session));
+    const [approvals, missing] = await Promise.all([session.engine.standing.list(), missingClusters(session)]);
     const rows = approvals.map((l) => [
       l.id,
       l.operations.join(', '),
-      `${l.tag ? `tag ${l.tag}` : `pool ${l.pool}`}${engine.clusters.length > 0 ? ` of ${nameIn(l.cluster)}` : ''}`,
+      `${l.tag ? `tag ${l.tag}` : `pool ${l.pool}`}${session.engine.clusters.length > 0 ? ` of ${nameIn(l.cluster)}` : ''}`,
       l.raised ? 'graver plans too' : '',
       String(l.usesLeft),
       l.revokedAt ? 'revoked' : l.expiresAt,
       l.madeBy,
     ]);
     const head = ['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'created by'];
-    await printRows({ leases: approvals, ...missing }, head, rows, 'No standing approvals.');
+    await printRows({ leases: approvals, ...namingMissing(missing) }, head, rows, 'No standing approvals.');
     return 0;
   });
 }

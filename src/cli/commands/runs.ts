@@ -13,8 +13,8 @@ import { needTerminal } from '../terminal/terminal.ts';
 /** `runs list`: runs whose outcome is unknown, the oldest first. */
 export function list(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
-    const runs = (await session.engine.openRuns.list()).map(rowOf);
-    const missing = await missingClusters(session);
+    const [open, missing] = await Promise.all([session.engine.openRuns.list(), missingClusters(session)]);
+    const runs = open.map(rowOf);
     const rows = runs.map((run) => [run.run_id, run.summary, run.vmids, run.principal, run.started_at]);
     const none = missing.length === 0 ? 'The outcome of every run is known.' : 'The outcome of every run on the other clusters is known.';
     await printRows({ runs, ...namingMissing(missing) }, ['id', 'what', 'guests', 'sent for', 'began'], rows, none);

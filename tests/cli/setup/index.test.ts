@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asRoot, pveum } from '../../helpers/rights.ts';
 import { startCluster, type TestCluster } from '../../helpers/simulator.ts';
@@ -108,6 +108,19 @@ test.each([
   expect(ran, ran.stderr).toMatchObject({ code: 0, json: { ok: true } });
   expect(existsSync(join(own.folder, '.local/state/proxmox-mcp/trust.json'))).toBe(true);
   expect(existsSync(join(own.folder, 'elsewhere'))).toBe(false);
+  own.remove();
+});
+
+test('--force replaces the file that PROXMOX_ENV_FILE names, also by another path', async () => {
+  const own = home();
+  const file = join(own.folder, 'my.env');
+  writeFileSync(file, 'PROXMOX_MAX_CPU=many\n', { mode: 0o600 });
+  const { id, secret } = cluster.simulator.token;
+  writeFileSync(secretFile, secret);
+  const args = ['setup', ...where(), '--settings', file, '--token-id', id, '--token-file', secretFile, '--force'];
+  const ran = await own.run(args, { PROXMOX_ENV_FILE: relative(process.cwd(), file) });
+  expect(ran, ran.stderr).toMatchObject({ code: 0, json: { ok: true } });
+  expect(readFileSync(file, 'utf8')).toContain('PROXMOX_TOKEN_ID=');
   own.remove();
 });
 
