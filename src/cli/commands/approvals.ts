@@ -63,8 +63,8 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const progress = progressView();
     const call = { wait: 'end' as const, onProgress: progress.show };
-    const asked = await session.engine.perform('approve', { approval_id: id }, operator(), call);
-    // Decided already: the answer is its outcome.
+    const asked = await session.engine.perform('approve', { approval_id: id }, operator(), call).finally(progress.end);
+    // Decided already: the answer is its outcome, perhaps after a wait.
     if (asked.kind !== 'question') return shown(asked, session);
     tell(asked.question.text);
     const typed = await ask('> ');
