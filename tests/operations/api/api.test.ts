@@ -216,6 +216,12 @@ describe('api_change', () => {
     expect(sent()).toEqual([]);
   });
 
+  it('repeats nothing that stands behind the path of a method', async () => {
+    const error = await world.refused(world.call('api_change', { method: 'POST /access/users userid=eve@pve password=canary-hunter2' }));
+    expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('method must be a verb and a path') });
+    expect(JSON.stringify([world.audit(), error])).not.toContain('canary-hunter2');
+  });
+
   it('takes a value that only speaks of secrets', async () => {
     const params = pairs({ poolid: 'lab', comment: 'the password policy of lab, see https://wiki.example/token?page=1' });
     expect(await world.done('api_change', { method: 'POST /pools', params })).toMatchObject({ request: 'POST /pools' });

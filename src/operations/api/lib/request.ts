@@ -11,7 +11,10 @@ import { CONFIG, COVERED, classOf, isNeverKey, toolOfKey } from './classes.ts';
 
 /** The input for any method; `params` as `name=value`, since strict clients know no free-form maps. A list repeats its name. */
 export const asked = {
-  method: filled(200),
+  // One with values behind the path may hold a secret, which an error would repeat.
+  method: filled(200).refine((text) => /^\w+\s+\/\S*$/.test(text.trim()), {
+    message: 'must be a verb and a path, with the values in params',
+  }),
   params: z.array(setting(z.string())).default([]),
 };
 
