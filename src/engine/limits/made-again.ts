@@ -16,7 +16,7 @@ export async function refuseDoomedNames(plan: Plan, ports: Ports): Promise<void>
     const run = made === undefined ? undefined : await lateDelete(made, ports);
     if (run === undefined) continue;
     fail('conflict', `To ${step.purpose} is blocked. Proxmox may still execute an earlier DELETE, which would delete the new one.`, {
-      hint: `Choose another name. The operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`,
+      hint: `Choose another name. ${run.status === 'executing' ? `Or wait for the end of get_task {"run_id": "${run.id}"}.` : `The operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`}`,
       details: { run_id: run.id },
     });
   }

@@ -167,23 +167,31 @@ export async function doomedVmids(ports: Ports): Promise<Map<number, string>> {
   return new Map(destroying.flatMap(({ id, plan }) => vmidsOf(plan).map((vmid) => [vmid, id] as const)));
 }
 
-function destroysGuest(run: RunRecord): boolean {
-  const isGone = run.plan.expected.some((condition) => condition.kind === 'guest' && condition.is === 'absent');
-  return requestsOf(run.plan).some((step) => ((isGone && step.method === 'DELETE') || overwrites(step)) && mayCome(step.id, run));
+function destroysGuest({ plan, steps }: RunRecord): boolean {
+  const mayCome = (id: string) => steps.some((record) => record.id === id && record.state !== 'done' && record.state !== 'failed');
+  const isGone = plan.expected.some((condition) => condition.kind === 'guest' && condition.is === 'absent');
+  return requestsOf(plan).some((step) => ((isGone && step.method === 'DELETE') || overwrites(step)) && mayCome(step.id));
 }
-
-const mayCome = (id: string, { steps }: RunRecord): boolean =>
-  steps.some((record) => record.id === id && record.state !== 'done' && record.state !== 'failed');
 
 /** Nodes share storages, and guests move between nodes. */
 const onAnyNode = (path: string) => path.replace(/^\/nodes\/[^/]+/, '');
 
 /** The run whose DELETE of this path, on any node, has no known outcome: it would delete a new snapshot or file of that name. */
 export async function lateDelete(path: string, ports: Ports): Promise<RunRecord | undefined> {
+  const { name: cluster } = ports.cluster;
   const { runs } = await ports.store();
-  for (const run of await runs.unknown(ports.cluster.name)) {
-    const deletes = (one: RunRecord) =>
-      requestsOf(one.plan).some((step) => step.method === 'DELETE' && onAnyNode(step.path) === onAnyNode(path) && mayCome(step.id, one));
+  const deletes = (run: RunRecord, states: readonly StepRecord['state'][] = ['intent', 'sent', 'unknown']) =>
+    requestsOf(run.plan).some(
+      ({ id, method, path: at }) =>
+        method === 'DELETE' &&
+        onAnyNode(at) === onAnyNode(path) &&
+        run.steps.some((record) => record.id === id && states.includes(record.state)),
+    );
+  const [open, executing] = await Promise.all([runs.unknown(cluster), runs.executing(cluster)]);
+  // While a task deletes, Proxmox itself keeps the name.
+  const unanswered = executing.find(({ run }) => deletes(run, ['intent', 'unknown']));
+  if (unanswered) return unanswered.run;
+  for (const run of open) {
     if (!deletes(run)) continue;
     const now = await ports.watch.look(run, ports);
     if (now.status === 'unknown' && deletes(now)) return now;

@@ -314,6 +314,23 @@ describe('the name at which a DELETE may still come', () => {
     expect(await performed('snapshot_vm', nightly)).toMatchObject({ snapshot: 'nightly' });
   });
 
+  it('is given to no new snapshot while that DELETE has no answer yet', async () => {
+    await open();
+    engine = world.another();
+    const nightly = { vmid: 105, snapshot: 'nightly' };
+    await performed('snapshot_vm', nightly);
+    desk().add({ match: { method: 'DELETE', path: '/snapshot/nightly$' }, action: 'hold-before', times: 1 });
+    const deleting = performed('delete_snapshot', nightly);
+    while (!world.cluster.mutations().at(-1)?.path.endsWith('/snapshot/nightly')) await new Promise((resolve) => setTimeout(resolve, 5));
+    await world.other().task('DELETE', '/nodes/pve/qemu/105/snapshot/nightly');
+    expect(await world.refused(perform('snapshot_vm', nightly))).toMatchObject({
+      code: 'conflict',
+      hint: expect.stringMatching(/Choose another name. Or wait for the end of get_task/),
+    });
+    desk().release();
+    await deleting.catch(() => undefined);
+  });
+
   it('is given to no file that is downloaded', async () => {
     await open();
     const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const } };
