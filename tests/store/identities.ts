@@ -62,6 +62,14 @@ export function identityContract(engine: string, open: () => Promise<Store>): vo
       expect(await store.principals.passphrase('bob')).toBe('hash 2');
     });
 
+    it('has one passphrase for an owner whose name is spelled in several ways', async () => {
+      await store.principals.setPassphrase('Zoë', 'hash 1', NOW);
+      expect(await store.principals.passphrase('ZOE\u0308')).toBe('hash 1');
+      await store.principals.setPassphrase('zoë', 'hash 2', NOW);
+      for (const name of ['Zoë', 'zoë', 'ZOË']) expect(await store.principals.passphrase(name)).toBe('hash 2');
+      expect(await store.principals.passphrase('zoe')).toBeUndefined();
+    });
+
     it('keeps console sessions until they end or their owner is logged out', async () => {
       const session = (n: number) => ({
         cookieHash: `c${n}`,
@@ -75,8 +83,9 @@ export function identityContract(engine: string, open: () => Promise<Store>): vo
       expect(await store.sessions.get('c1')).toEqual({ ...session(1), usedAt: LATER });
       await store.sessions.remove('c1');
       expect(await store.sessions.get('c1')).toBeUndefined();
-      await store.sessions.removeOf('bob');
-      expect(await store.sessions.get('c2')).toBeUndefined();
+      await store.sessions.insert({ ...session(4), person: { ...session(4).person, owner: 'Bob' } });
+      await store.sessions.removeOf('BOB');
+      for (const cookie of ['c2', 'c3', 'c4']) expect(await store.sessions.get(cookie)).toBeUndefined();
     });
 
     it('gives all replicas the same key', async () => {

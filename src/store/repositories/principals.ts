@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely';
+import { sameOwner } from '../../core/people/owner.ts';
+import { exclusive } from '../dialect.ts';
 import type { Database } from '../schema.ts';
 
 /** The people and accounts behind tokens and OAuth subjects, by owner. */
@@ -12,17 +14,23 @@ export function principalsIn(db: Kysely<Database>) {
         .onConflict((c) => c.column('owner').doUpdateSet({ last_seen_at: now }))
         .execute();
     },
-    /** @param passphrase its salted hash */
+    /** Sets it for every spelling of the owner's name. @param passphrase its salted hash */
     async setPassphrase(owner: string, passphrase: string, now: string): Promise<void> {
-      await db
-        .insertInto('principals')
-        .values({ owner, passphrase, first_seen_at: now, last_seen_at: now })
-        .onConflict((c) => c.column('owner').doUpdateSet({ passphrase }))
-        .execute();
+      await exclusive(db, async (tx) => {
+        const known = (await tx.selectFrom('principals').select('owner').execute()).filter((one) => sameOwner(one.owner, owner));
+        for (const spelling of new Set([owner, ...known.map((one) => one.owner)]))
+          await tx
+            .insertInto('principals')
+            .values({ owner: spelling, passphrase, first_seen_at: now, last_seen_at: now })
+            .onConflict((c) => c.column('owner').doUpdateSet({ passphrase }))
+            .execute();
+      });
     },
+    /** The hash for this owner, however the name is spelled. */
     async passphrase(owner: string): Promise<string | undefined> {
-      const row = await db.selectFrom('principals').select('passphrase').where('owner', '=', owner).executeTakeFirst();
-      return row?.passphrase ?? undefined;
+      const rows = await db.selectFrom('principals').select(['owner', 'passphrase']).where('passphrase', 'is not', null).execute();
+      const exact = rows.find((row) => row.owner === owner);
+      return (exact ?? rows.find((row) => sameOwner(row.owner, owner)))?.passphrase ?? undefined;
     },
   };
 }

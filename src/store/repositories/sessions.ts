@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { sameOwner } from '../../core/people/owner.ts';
 import type { ConsoleSession } from '../../core/people/person.ts';
 import { recordOf, rowOf } from '../row.ts';
 import type { Database } from '../schema.ts';
@@ -25,9 +26,11 @@ export function sessionsIn(db: Kysely<Database>) {
     async remove(cookieHash: string): Promise<void> {
       await db.deleteFrom('sessions').where('cookie_hash', '=', cookieHash).execute();
     },
-    /** Ends every session of one owner, e.g. because a token was revoked. */
+    /** Ends every session of one owner, however the name is spelled, e.g. because a token was revoked. */
     async removeOf(owner: string): Promise<void> {
-      await db.deleteFrom('sessions').where('owner', '=', owner).execute();
+      const owners = (await db.selectFrom('sessions').select('owner').distinct().execute()).map((row) => row.owner);
+      const spellings = owners.filter((one) => sameOwner(one, owner));
+      if (spellings.length > 0) await db.deleteFrom('sessions').where('owner', 'in', spellings).execute();
     },
   };
 }
