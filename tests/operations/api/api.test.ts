@@ -216,6 +216,16 @@ describe('api_change', () => {
     expect(sent()).toEqual([]);
   });
 
+  it.each([
+    ['a NUL, at which Proxmox splits a list', { delete: 'description\0scsi0' }],
+    ['a character without width', { description: 'web\u200bserver' }],
+    ['one that turns the direction', { description: 'web \u202eserver' }],
+  ])('sends no value with characters that an approver would not see: %s', async (_what, params) => {
+    const error = await refusal('POST /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 104, ...params });
+    expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('characters that do not show') });
+    expect(sent()).toEqual([]);
+  });
+
   it('repeats nothing that stands behind the path of a method', async () => {
     const error = await world.refused(world.call('api_change', { method: 'POST /access/users userid=eve@pve password=canary-hunter2' }));
     expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('method must be a verb and a path') });

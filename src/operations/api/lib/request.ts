@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { fail } from '../../../core/errors/errors.ts';
 import type { SecretRef } from '../../../core/plan/plan.ts';
 import { nearest } from '../../../core/text/nearest.ts';
+import { hidesSomething, plainText } from '../../../core/text/text.ts';
 import { declaredAs, paramProblems } from '../../../proxmox/contract/check-params.ts';
 import { type ApiMethod, type Contract, contract } from '../../../proxmox/contract/contract.ts';
 import type { Operation } from '../../define.ts';
@@ -109,6 +110,11 @@ function valuesOf(params: Asked['params'], { parameters }: ApiMethod): Record<st
     if (value === '')
       fail('invalid_arguments', `params holds "${one.slice(0, 60)}", which is not name=value.`, {
         hint: 'Write each as "comment=web servers".',
+      });
+    // A list in one text may be separated by NUL: an approver would not see where, and the checks not what.
+    if (hidesSomething(one.replace(/[\r\n\t]/g, '')))
+      fail('invalid_arguments', `${plainText(key, 60)} has characters that do not show.`, {
+        hint: 'Leave them out. A list repeats its name.',
       });
     const { type } = declaredAs(parameters, key) ?? {};
     const truth = { true: '1', false: '0' }[value] ?? value;
