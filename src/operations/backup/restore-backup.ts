@@ -11,7 +11,7 @@ import { refuseTooLarge } from '../vm/lib/limits.ts';
 import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
 import { newGuest } from '../vm/provision/new-guest.ts';
-import { type Inside, readInside } from './lib/inside.ts';
+import { type Inside, readInside, sizesOn } from './lib/inside.ts';
 import { overPlan } from './lib/restore-over.ts';
 import { backupText, boundTo, nodeFor, placeFor, restoreStep } from './lib/restore-parts.ts';
 
@@ -65,9 +65,10 @@ export const restoreBackup = defineOperation({
 async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, inside: Inside): Promise<PlanDraft> {
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
-  const demand = own.demand(inside.sizes);
-  await refuseTooLarge(ctx, demand, undefined);
   const { node, choices } = await nodeFor(ctx, args, found, inside);
+  const { sizes, warnings } = await sizesOn(ctx.api, inside, node);
+  const demand = own.demand(sizes);
+  await refuseTooLarge(ctx, demand, undefined);
   const backup = { ...found, node };
   const place = await placeFor(ctx, args, backup, inside);
   const { type } = backup;
@@ -105,7 +106,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, 
       twins.length > 0 && `guests called ${plainText(name, 80)} already: ${twins.join(', ')}. Give name for another one`,
       inside.excluded.length > 0 && `missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`,
       inside.config.template === '1' && 'the backup is of a template, so the new guest is one and never starts',
-      ...inside.warnings,
+      ...warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
     ),
     after: { name, status: 'stopped' },

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_POLICY } from '../../../src/core/settings/policy.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
 import { isBackedUp } from '../../../src/operations/backup/lib/inside.ts';
+import { openWorld as openState } from '../../../src/simulator/world.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
@@ -247,6 +251,28 @@ describe('restore_backup', () => {
     const tight = world.another({ limits: { maxCpu: 8, maxRamMib: 65_536, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } } });
     const error = await world.refused(tight.perform('restore_backup', { source_vmid: 200 }, agent));
     expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_CPU') });
+  });
+
+  it('counts the CPUs of the node on which the container will be', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'restore-'));
+    const file = join(folder, 'state.db');
+    const other = await openWorld({}, { file });
+    try {
+      await asRoot(other.cluster, 'PUT', '/nodes/pve2/lxc/201/config', { delete: 'cores' });
+      await other.done('backup_vm', { vmid: 201, storage: 'nas' });
+      const state = openState({ file, now: Date.now, timeScale: 0.01 });
+      const node = state.get('node', 'pve2');
+      if (!node) throw new Error('no node pve2');
+      state.put('node', 'pve2', { ...node, cpus: 6 });
+      state.close();
+      expect(await planOf(other, 'restore_backup', { source_vmid: 201, vmid: 150 })).toMatchObject({
+        node: 'pve2',
+        demand: { after: { cpu: 6 } },
+      });
+    } finally {
+      await other.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('needs an approval to replace a guest, and names what is lost', async () => {

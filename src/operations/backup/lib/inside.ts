@@ -29,20 +29,25 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
   const disks = data
     .filter((d) => type === 'lxc' || !excluded.includes(d))
     .map((d) => ({ slot: d.slot, storage: d.storage, sizeGib: d.sizeGib ?? 0 }));
-  // A container without a limit of cores uses all CPUs of its node.
-  const cpu = cpuOf(type, config).cpu ?? (await listNodes(api)).find((one) => one.node === node)?.cpus;
-  const diskGib = disks.reduce((sum, d) => sum + d.sizeGib, 0);
   const name = (type === 'lxc' ? config.hostname : config.name) ?? '';
   return {
     config,
     name,
-    sizes: { cpu: cpu ?? 1, memoryMib: memoryOf(config), diskGib },
+    /** Undefined for a container without a limit of cores. */
+    cpu: cpuOf(type, config).cpu,
+    memoryMib: memoryOf(config),
+    diskGib: disks.reduce((sum, d) => sum + d.sizeGib, 0),
     /** Disks that a restore makes, with the storage on which each was. */
     disks,
     /** Slots of disks that were excluded from the backup. */
     excluded: excluded.map((d) => d.slot),
-    warnings: cpu === undefined ? [UNLIMITED] : [],
   };
+}
+
+/** The sizes of the restored guest on a node. A container without a limit of cores uses all CPUs there. */
+export async function sizesOn(api: ProxmoxReader, { cpu, memoryMib, diskGib }: Inside, node: string) {
+  const cpus = cpu ?? (await listNodes(api)).find((one) => one.node === node)?.cpus;
+  return { sizes: { cpu: cpus ?? 1, memoryMib, diskGib }, warnings: cpus === undefined ? [UNLIMITED] : [] };
 }
 
 /** Whether vzdump takes a volume: every disk of a VM unless `backup=0`; of a container rootfs, and mount points with `backup=1` alone. */

@@ -12,7 +12,7 @@ import type { OperationContext } from '../../define.ts';
 import { refuseTooLarge } from '../../vm/lib/limits.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseRunning } from '../../vm/lib/target.ts';
 import { ownVolumes, refuseBase, withSize } from '../../vm/lib/volumes.ts';
-import type { Inside } from './inside.ts';
+import { type Inside, sizesOn } from './inside.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
 
 /**
@@ -50,11 +50,12 @@ export async function overPlan(
     fail('not_possible', `The nodes ${found.nodes.join(', ')} reach the backup, and ${of} is on ${node}.`, asNew);
   // Proxmox would leave the base to its clones, outside of the configuration.
   if (guest.template) refuseBase(guest, await ownVolumes(ctx.api, guest, snapshots.names));
+  const { sizes, warnings } = await sizesOn(ctx.api, inside, node);
   const demand = {
     newGuests: 0 as const,
     vmid,
     before: { cpu: guest.sizes.cpu ?? 0, memoryMib: guest.sizes.memoryMib, diskGib: guest.sizes.diskGib },
-    after: inside.sizes,
+    after: sizes,
   };
   await refuseTooLarge(ctx, demand, undefined);
   const { lost, kept, freed } = volumesUnder(guest, inside);
@@ -85,7 +86,7 @@ export async function overPlan(
       kept.length > 0 && `not in the backup, so detached with their data: ${kept.join(', ')}`,
       missing.length > 0 && `missing, because they were excluded from the backup: ${missing.join(', ')}`,
       inside.config.template === '1' && !guest.template && 'the backup is of a template, so the guest becomes one and never starts',
-      ...inside.warnings,
+      ...warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
       isOther && `the backup is of another machine: its identity differs from that of ${of}`,
       backup.vmid !== vmid && `the backup is of guest ${backup.vmid}, not of ${of}`,

@@ -109,7 +109,7 @@ export async function placeFor(
     return { params, space, choices: own.length > 0 ? [`storage: ${own.join(', ')} (as in the backup)`] : [] };
   }
   const named = storage ?? ctx.defaults.storage;
-  const needGib = more(named ?? '', inside.sizes.diskGib);
+  const needGib = more(named ?? '', inside.diskGib);
   const chosen = await chooseStorage(ctx, { node, storages, wanted: storage, needGib, content: CONTENT[type] });
   return {
     params: { storage: chosen.storage.storage },
