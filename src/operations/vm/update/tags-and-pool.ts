@@ -25,10 +25,10 @@ export async function tagsAndPoolFacet(
   const gone = new Set((args.remove_tags ?? []).map((tag) => tag.toLowerCase()));
   const both = args.add_tags?.find((tag) => gone.has(tag.toLowerCase()));
   if (both !== undefined) fail('invalid_arguments', `The tag ${both} is in add_tags and in remove_tags.`);
-  // Proxmox compares tags without case, unless the operator set another style.
-  const all = [...guest.tags, ...(args.add_tags ?? [])];
-  const isFirst = (tag: string, index: number) => all.findIndex((one) => sameName(one, tag)) === index;
-  const tags = all.filter((tag, index) => isFirst(tag, index) && !gone.has(tag.toLowerCase()));
+  // Proxmox compares tags without case, unless the operator set another style: then a guest may have both, and keeps them.
+  const isNew = (tag: string, index: number, all: readonly string[]) =>
+    ![...guest.tags, ...all.slice(0, index)].some((one) => sameName(one, tag));
+  const tags = [...guest.tags, ...(args.add_tags ?? []).filter(isNew)].filter((tag) => !gone.has(tag.toLowerCase()));
   const [now, next] = [sortedTags(guest.tags), sortedTags(tags)];
   const retags = now !== next;
   const wanted = args.pool === 'none' ? undefined : args.pool;
