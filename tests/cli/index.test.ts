@@ -370,6 +370,7 @@ test.each([
   [['call', 'list_vms', '--demo', '--wait', '', '-o', 'table'], '--wait (seconds) must be a whole number'],
   [['demo', '--serve', ''], '--serve must be a whole number'],
   [['audit', 'tail', '--lines', '0x10', '--demo'], '--lines must be a whole number'],
+  [['audit', 'tail', '--lines', '9'.repeat(400), '--demo'], '--lines must be a whole number'],
 ])('%j gets an error that says what is wrong with it', async (args, words) => {
   const ran = await run(args);
   expect(ran.code).toBe(2);

@@ -44,7 +44,7 @@ export function settingsFile({ settings, envFile }: Pick<GlobalOptions, 'setting
 /** @throws invalid_arguments where the value of the option is not a whole number in this range */
 export function wholeNumber(option: string, text: string, from: number, to?: number): number {
   const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (number >= from && number <= (to ?? number)) return number;
+  if (Number.isSafeInteger(number) && number >= from && number <= (to ?? number)) return number;
   return fail('invalid_arguments', `${option} must be a whole number from ${from}${to === undefined ? '' : ` to ${to}`}.`);
 }
 
