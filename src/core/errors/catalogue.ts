@@ -160,7 +160,7 @@ export const ERRORS = {
   }),
   rate_limited: agent({ meaning: 'Too many calls within a short time.', hint: 'Wait for the named time and call again.' }),
   audit_unavailable: operator({
-    meaning: 'The audit trail cannot be written, so nothing is done.',
+    meaning: 'The audit trail cannot be read or written. A call does nothing then.',
     hint: 'Check the path in PROXMOX_AUDIT_FILE, its permissions and the free space.',
   }),
   audit_invalid: operator({
@@ -168,7 +168,7 @@ export const ERRORS = {
     hint: 'Keep the file as it is and find out who changed it.',
   }),
   store_unavailable: operator({
-    meaning: 'The database of approvals and runs cannot be used.',
+    meaning: 'The database of approvals and runs, or a file beside it such as a key, cannot be used.',
     hint: 'Check PROXMOX_DATA_DIR (or PROXMOX_DATABASE_URL), its permissions and the free space.',
   }),
   internal: server({ meaning: 'A fault of this server.', hint: 'Report it with the log. The audit trail shows what was sent.' }),
