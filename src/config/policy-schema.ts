@@ -63,7 +63,10 @@ function make() {
             })
             .default({})
             .describe('match conditions. All given keys must match. Without any, the rule matches everything'),
-          never: z.boolean().default(false).describe('forbidden, with or without an approval'),
+          never: z
+            .boolean()
+            .default(false)
+            .describe('forbidden, with or without an approval; a new guest gets a VMID outside forbidden ranges'),
           way: z.enum(APPROVAL_METHODS).optional().describe('the least strict approval method; it also makes a change need an approval'),
           approvals: z.int().min(1).max(5).optional().describe('number of different owners who must approve'),
           require_backup_within: span.optional().describe('a backup not older than this must exist: `30m`, `24h`, `7d`'),

@@ -1,4 +1,5 @@
 import { fail } from '../../core/errors/errors.ts';
+import type { Policy } from '../../core/settings/policy.ts';
 import type { FreshGuest, ReservationRequest } from '../../operations/define.ts';
 import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guest/guests.ts';
 import type { Reservation } from '../../store/schema.ts';
@@ -28,14 +29,14 @@ export async function reserveGuest(wanted: ReservationRequest, ports: Ports, avo
   const request = reservationOf({ name: wanted.name ?? '', newGuest: true }, ports);
   const doomed = await refuseDoomed(wanted.vmid, ports);
   const taken = new Set([...avoid, ...doomed, ...(wanted.vmid === undefined ? await deletedLately(ports) : [])]);
-  const start = wanted.vmid === undefined ? await nextFree(api) : 0;
+  const first = wanted.vmid === undefined ? await nextFree(api) : 0;
   if (wanted.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
   for (;;) {
     const result = await holding(request.id, ports, () =>
       store.reservations.reserve(request, (reserved) => {
         if (wanted.vmid !== undefined) return wanted.vmid;
-        let vmid = start;
-        while (taken.has(vmid) || reserved.has(vmid)) vmid++;
+        let vmid = outsideBans(first, ports.cluster.policy);
+        while (taken.has(vmid) || reserved.has(vmid)) vmid = outsideBans(vmid + 1, ports.cluster.policy);
         return vmid;
       }),
     );
@@ -45,7 +46,7 @@ export async function reserveGuest(wanted: ReservationRequest, ports: Ports, avo
     }
     const { mine } = result;
     // Guests outside the token's rights are in no list, yet their VMIDs are taken.
-    const free = wanted.vmid !== undefined || mine.vmid === start || (await holding(mine.id, ports, () => isFree(api, mine.vmid)));
+    const free = wanted.vmid !== undefined || mine.vmid === first || (await holding(mine.id, ports, () => isFree(api, mine.vmid)));
     if (free) return { kind: 'mine', reservation: mine };
     await store.reservations.release(mine.id);
     taken.add(mine.vmid);
@@ -81,13 +82,30 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
  * @param more those that it has chosen already
  */
 export async function freeVmid(ports: Ports, more: readonly number[] = []): Promise<number> {
-  const { api } = ports.cluster;
-  const [start, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
+  const { api, policy } = ports.cluster;
+  const [first, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
   const avoid = new Set([...doomed, ...deleted, ...more]);
-  if (!avoid.has(start)) return start;
+  let vmid = outsideBans(first, policy);
+  if (vmid === first && !avoid.has(first)) return first;
   const listed = new Set((await listGuests(api)).map((g) => g.vmid));
-  let vmid = start + 1;
-  while (avoid.has(vmid) || listed.has(vmid) || !(await isFree(api, vmid))) vmid++;
+  while (avoid.has(vmid) || listed.has(vmid) || !(await isFree(api, vmid))) vmid = outsideBans(vmid + 1, policy);
+  return vmid;
+}
+
+/** The highest VMID of Proxmox VE. */
+const LAST_VMID = 999_999_999;
+
+/** The first VMID from this one on that no rule bans by its range alone. Where none is left, this one: its refusal names the rule. */
+function outsideBans(vmid: number, { rules }: Policy): number {
+  const bans = rules.flatMap(({ never, match: { vmid: ranges = [], effect, ...more } }) => {
+    const isByRange = Object.values(more).every((one) => one === undefined) && (effect?.includes('change') ?? true);
+    return never && isByRange ? ranges : [];
+  });
+  for (let next = vmid; next <= LAST_VMID; ) {
+    const ban = bans.find(({ from, to }) => from <= next && next <= to);
+    if (!ban) return next;
+    next = ban.to + 1;
+  }
   return vmid;
 }
 
