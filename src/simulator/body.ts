@@ -38,14 +38,14 @@ function parseBody(contentType: string, body: string): Params {
   throw new BadRequest(506, `upload 'Content-Type '${contentType}' not implemented`);
 }
 
-/** Splits on `&` and on `;`; what follows a second `=` is lost, as it is there. */
+/** Splits on `&` and on `;`; what follows a second `=` is lost, and values of one name are joined with NUL, as it is there. */
 function parseForm(form: string): Params {
   const params: Params = {};
   for (const pair of form.split(/[&;]/)) {
     if (pair === '') continue;
     const [key = '', value = ''] = pair.split('=').map((part) => decodeURIComponent(part.replaceAll('+', ' ')));
     const before = params[key];
-    params[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    params[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value].flatMap((one) => one.split('\0'));
   }
   return params;
 }

@@ -10,14 +10,15 @@ import { allowsProgram, endOf } from './inside/program.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { guestRequest } from './lib/guest-request.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
-import { vmid } from './lib/schemas.ts';
+import { lines, vmid } from './lib/schemas.ts';
 import { about, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
 
 const MAX_ARGUMENTS = 50;
 
 const input = z.strictObject({
   vmid,
-  argv: z.array(z.string().min(1).max(1000)).min(1).max(MAX_ARGUMENTS).optional(),
+  // Proxmox reads a NUL as the end of an argument, so one could be two.
+  argv: z.array(lines(1000)).min(1).max(MAX_ARGUMENTS).optional(),
   file: z.string().max(1000).optional().describe('Instead of argv: read this file, or with content write it'),
   content: z.string().optional(),
 });

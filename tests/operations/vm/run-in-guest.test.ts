@@ -47,6 +47,18 @@ it('answers an exit code other than 0', async () => {
 });
 
 it.each([
+  ['a NUL, at which Proxmox begins another argument', 'nginx\0sshd'],
+  ['a mark that turns the direction', 'ng\u202einx'],
+])('refuses an argument with %s', async (_what, unit) => {
+  world = await openWorld({ policy: SYSTEMCTL });
+  expect(await world.refused(world.call('run_in_guest', run(['systemctl', 'status', unit])))).toMatchObject({
+    code: 'invalid_arguments',
+    message: expect.stringContaining('control characters'),
+  });
+  expect(sent()).toEqual([]);
+});
+
+it.each([
   ['another program', ['rm', '-rf', '/']],
   ['another verb', ['systemctl', 'stop', 'nginx']],
   ['one argument more', ['systemctl', 'status', 'nginx', 'sshd']],
