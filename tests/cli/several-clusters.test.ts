@@ -86,6 +86,16 @@ describe('a file of two clusters', () => {
     expect(JSON.stringify(json)).not.toContain(near.simulator.token.secret);
   });
 
+  test('is diagnosed: two names of one cluster, whose limits do not hold for each other', async () => {
+    const of = async (env: Record<string, string>) =>
+      ((await place.run(['doctor'], env)).json as { checks: JsonObject[] }).checks.filter(({ name }) => name === 'clusters');
+    const twins = { home: entry(near), work: entry(far), twin: entry(near, { PROXMOX_HOST: `localhost:${near.simulator.port}` }) };
+    expect(await of(write(twins, 'twins.json'))).toEqual([
+      expect.objectContaining({ state: 'warn', text: expect.stringMatching(/^home and twin are one cluster\./) }),
+    ]);
+    expect(await of(write({ home: entry(near), work: entry(far) }, 'two.json'))).toEqual([]);
+  });
+
   test('lists the approvals of all, with what is silent named beside', async () => {
     const env = write({ home: entry(near), work: entry(far) }, 'list.json');
     for (const cluster of ['home', 'work']) await place.run(['call', 'stop_vm', '--args', JSON.stringify({ cluster, vmid: 100 })], env);

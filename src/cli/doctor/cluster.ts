@@ -3,7 +3,7 @@ import { isPrivate } from '../../core/network.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Quotas } from '../../core/settings/limits.ts';
 import { plain } from '../../core/settings/limits.ts';
-import type { Settings } from '../../core/settings/settings.ts';
+import { nameIn, type Settings } from '../../core/settings/settings.ts';
 import { counted } from '../../core/text/text.ts';
 import { currentGuests } from '../../proxmox/guest/fresh.ts';
 import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';
@@ -127,4 +127,19 @@ function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
   if (cpus === undefined) return ok('node', `new guests go to ${node}`);
   if (cpus >= 2) return ok('node', `new guests go to ${node} (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`);
   return warn('node', `${node} has ${cpus} CPU, and a guest gets 2 by default`, 'Pass cores: 1, or choose another node.');
+}
+
+/**
+ * Entries of PROXMOX_CLUSTERS_FILE that mean one cluster, such as two nodes of it. Each has limits, a policy and reservations of its own.
+ * @param served identities of the clusters that answered
+ */
+export function sameClusterChecks(served: readonly string[]): Check[] {
+  const authority = (identity: string) => identity.split('@')[1];
+  return served.flatMap((identity, index) => {
+    const same = served.filter((other) => authority(other) === authority(identity)).map(nameIn);
+    if (same.length < 2 || served.findIndex((other) => authority(other) === authority(identity)) !== index) return [];
+    const names = `${same.slice(0, -1).join(', ')} and ${same.at(-1)}`;
+    const text = `${names} are one cluster. Limits, policy and approvals of one name do not hold for calls that use another.`;
+    return [warn('clusters', text, 'List it once in PROXMOX_CLUSTERS_FILE, with all its hosts in PROXMOX_HOST.')];
+  });
 }

@@ -14,7 +14,7 @@ import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts'
 import { wrap } from '../terminal/wrap.ts';
 import { type Habits, habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
 import { type Check, faultOf, ok, warn } from './check.ts';
-import { certificates, material, quotaChecks } from './cluster.ts';
+import { certificates, material, quotaChecks, sameClusterChecks } from './cluster.ts';
 import { localChecks, settingRows } from './local.ts';
 import { abilities, poolSight } from './rights.ts';
 import { leftRunsCheck, openRunsCheck } from './runs.ts';
@@ -67,6 +67,7 @@ function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): 
     const served = found.flatMap(({ identity = [] }) => identity);
     checks.push(...found.flatMap((one) => one.checks));
     can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
+    checks.push(...sameClusterChecks(served));
     checks.push(...(await leftRunsCheck(session.settings, served).catch(notMade)));
     for (const text of session.notices()) checks.push(warn('certificate', text));
   });
