@@ -17,7 +17,7 @@ import { isoNow, type Ports } from '../ports.ts';
 import { planDigest } from '../records.ts';
 import type { ChangeCall } from '../types.ts';
 import { checkOpen, recordDecision, visibleApproval } from './decisions.ts';
-import { differences, lostBackup } from './stale.ts';
+import { differences, worsened } from './stale.ts';
 
 /**
  * Plans from live facts, for the requester and under the VMID that was shown, and compares with the approved plan. Holds the reservation of a new
@@ -99,7 +99,7 @@ async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<P
 /** The differences between the plan of now and the approved one. */
 async function compare(approval: ApprovalRecord, plan: Plan, ports: Ports): Promise<string[]> {
   const isOther = planDigest(plan, approval.args, approval.cluster) !== approval.digest;
-  if (isOther || plan.existing || lostBackup(approval.plan, plan).length > 0) return differences(approval.plan, plan);
+  if (isOther || plan.existing || worsened(approval.plan, plan).length > 0) return differences(approval.plan, plan);
   for (const { vmid } of newIn(approval.plan)) {
     const at = { type: 'qemu', vmid, node: approval.plan.node ?? '' } as const;
     const free = await ports.cluster.api.holds({ kind: 'guest', ...at, is: 'absent' });

@@ -1,4 +1,5 @@
 import type { GuestIdentity } from '../../core/guest.ts';
+import { gravest } from '../../core/plan/effect.ts';
 import { targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { canonical } from '../../core/text/canonical.ts';
@@ -64,8 +65,17 @@ function placedDifferences(was: Plan, is: Plan): string[] {
   });
 }
 
-/** A backup that was shown and is gone, or can no longer be seen: the human who trusted in it must read the plan again. A newer one is fine. */
-export function lostBackup({ facts: was }: Plan, { facts: is }: Plan): string[] {
+/**
+ * The facts that are worse now than the human was shown, though the same requests would be sent. One is a graver effect, for example by a standing
+ * approval that was opened since. The other is a backup that is gone, or can no longer be seen; a newer one is fine.
+ */
+export function worsened(was: Plan, is: Plan): string[] {
+  const isGraver = gravest(was.effect, is.effect) !== was.effect;
+  const effect = `its effect was ${was.effect}, it is ${is.effect}${is.raisedBecause === undefined ? '' : ` (${is.raisedBecause})`}`;
+  return [...(isGraver ? [effect] : []), ...lostBackup(was, is)];
+}
+
+function lostBackup({ facts: was }: Plan, { facts: is }: Plan): string[] {
   const [before, now] = [was?.lastBackup, is?.lastBackup];
   if (typeof before !== 'string' || (typeof now === 'string' && now >= before)) return [];
   return [`the newest backup was from ${before}, ${typeof now === 'string' ? `now it is from ${now}` : 'now none is visible'}`];
@@ -76,7 +86,7 @@ export function differences(was: Plan, is: Plan): string[] {
   const before = targetsOf(was);
   const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
   const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
-  found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is), ...lostBackup(was, is));
+  found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is), ...worsened(was, is));
   if (is.existing) found.push('the requested state already holds');
   if (found.length === 0) {
     const [requested, requests] = [requestLines(was), requestLines(is)];

@@ -340,7 +340,7 @@ describe('a guest that is to be made', () => {
     after: { cpu: 1, memoryMib: 512, diskGib: 1 },
     before: { cpu: 0, memoryMib: 0, diskGib: 0 },
   };
-  const { target: _, ...rest } = planOf({ operation: 'create_vm', effect: 'change', steps: [step], node: 'pve', demand });
+  const { target: _, ...rest } = planOf({ steps: [step], node: 'pve', demand });
   const making = { ...rest, after: { name: 'new' } } as Plan;
   function maker(reserves: object = { name: 'new' }) {
     const here = world({ reserves });

@@ -91,4 +91,18 @@ describe('a standing approval', () => {
     expect(await move({ add_tags: ['night'] })).toMatchObject({ kind: 'done' });
     expect(await left()).toEqual([5, 5]);
   });
+
+  it('is not extended by an earlier request either: that was shown with a lesser effect', async () => {
+    const id = await world.asks('update_vm', { vmid: 100, add_tags: ['ci'] });
+    const before = world.cluster.mutations().length;
+    await create({ tag: 'ci', uses: 5 });
+    const decided = world.engine.perform('approve', { approval_id: id }, operator(), {
+      answer: { approvalId: id, via: 'terminal', typed: 'web1 100' },
+    });
+    expect(await world.refused(decided)).toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringMatching(/its effect was disrupt, it is destroy \(.*the standing approval lse_\S+ names the tag ci\)/),
+    });
+    expect(world.cluster.mutations()).toHaveLength(before);
+  });
 });
