@@ -1,5 +1,5 @@
 import { fail } from '../../core/errors/errors.ts';
-import { type GuestIdentity, typedName } from '../../core/guest.ts';
+import { typedName } from '../../core/guest.ts';
 import { newGuestsOf, partsOf, requestsOf, targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
@@ -40,7 +40,8 @@ export async function checkBackup(
 ): Promise<void> {
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
   const { api } = ports.cluster;
-  for (const guest of hit(plan)) {
+  if (sends(plan, BACKUP_JOB)) return;
+  for (const guest of targetsOf(plan)) {
     if (backsUpFirst(plan, guest.vmid)) continue;
     const known = plan.targets ? undefined : plan.facts?.lastBackup;
     const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
@@ -64,9 +65,19 @@ export async function checkBackup(
   }
 }
 
-/** The guests that the plan acts on. A backup job names guests, and its change takes nothing from them. */
-function hit(plan: Plan): GuestIdentity[] {
-  return requestsOf(plan).some(({ path }) => path.startsWith('/cluster/backup')) ? [] : targetsOf(plan);
+/** A backup job is about guests, and its change takes nothing from them. */
+const BACKUP_JOB = /^\/cluster\/backup(\/|$)/;
+/** A node that reboots interrupts its guests and destroys none. */
+const NODE = /^\/nodes\/[^/]+\/status$/;
+
+function sends(plan: Plan, ...paths: RegExp[]): boolean {
+  return requestsOf(plan).some(({ path }) => paths.some((one) => one.test(path)));
+}
+
+/** The number that `per_hour` counts: each guest, and a call that destroys none as one. */
+function destroyedBy(plan: Plan): number {
+  if (plan.effect !== 'destroy') return 0;
+  return sends(plan, BACKUP_JOB, NODE) ? 1 : Math.max(1, targetsOf(plan).length);
 }
 
 /** Whether the plan itself waits for a backup before it continues. */
@@ -112,16 +123,15 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   const { creates, destroys } = ports.cluster.policy.perHour;
   const makes = newGuestsOf(plan) > 0;
   const limit = makes ? creates : plan.effect === 'destroy' ? destroys : undefined;
-  const destroyed = (one: Plan) => (one.effect === 'destroy' ? Math.max(1, hit(one).length) : 0);
   if (limit === undefined) return undefined;
   const since = new Date(ports.clock.now() - HOUR_MS).toISOString();
   return {
     since,
     check(runs) {
       // A deletion that failed may have destroyed something; a guest that was not created does not count.
-      const counted = runs.map((run) => (makes ? madeBy(run) : destroyed(run.plan)));
+      const counted = runs.map((run) => (makes ? madeBy(run) : destroyedBy(run.plan)));
       const alike = counted.reduce((sum, one) => sum + one, 0);
-      const more = makes ? newGuestsOf(plan) : destroyed(plan);
+      const more = makes ? newGuestsOf(plan) : destroyedBy(plan);
       if (alike + more <= limit) return;
       const asked = more > 1 ? ` This call asks for ${more} more.` : '';
       const what = `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour`;

@@ -305,6 +305,13 @@ describe('api_change', () => {
     expect(result.kind).toBe('approval_required');
   });
 
+  it('counts the reboot of a node as one destructive call', async () => {
+    const strict = world.another({ policy: { rules: [], perHour: { destroys: 1 } } });
+    const params = pairs({ node: 'pve', command: 'reboot' });
+    const result = await strict.perform('api_change', { method: 'POST /nodes/{node}/status', params }, agent);
+    expect(result.kind).toBe('approval_required');
+  });
+
   it('counts a guest whose pool the token does not see among those of a job for that pool', async () => {
     const rights = ['Sys.Audit', 'Sys.Modify', 'Datastore.Allocate', 'Datastore.AllocateSpace', 'VM.Audit', 'VM.Backup'];
     const token = await tokenWith(world.cluster, { '/': rights }, 'blind');
