@@ -25,7 +25,7 @@ export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (req
   };
 }
 
-/** The hosts that a request names, the one that the client asked for first. With none, it has no Host header. */
+/** The hosts that a request names, the one that the client asked for first; `null` without a Host header. */
 export function askedHosts({ headers }: Request, peer: string, isTrustedProxy: Networks): [string | null, ...string[]] {
   const [first, ...others] = (headers.get('x-forwarded-host') ?? '').split(',').map((name) => name.trim());
   return first === undefined || first === '' || !isTrustedProxy(peer) ? [headers.get('host')] : [first, ...others];

@@ -40,7 +40,9 @@ export function completion(shell: string): Exit {
 export function completeIn(program: Command): (words: string[]) => Exit {
   return (words) => {
     const begun = words.at(-1) ?? '';
-    const { command, rest } = commandOf(program, words.slice(0, -1));
+    const [first, ...others] = words.slice(0, -1);
+    // After `help` come the names of commands, as without it.
+    const { command, rest } = commandOf(program, first === undefined || first === 'help' ? others : [first, ...others]);
     const before = rest.at(-1) ?? '';
     const option = command.options.find((one) => (one.required || one.optional) && [one.short, one.long].includes(before));
     const all = option ? (option.argChoices ?? []) : begun.startsWith('-') ? optionsOf(command) : wordsAfter(command, rest);

@@ -16,6 +16,8 @@ test('commands, operations, options and their values complete', async () => {
   expect(await complete('call', 'list_v')).toEqual(['list_vms']);
   expect(await complete('call', 'list_vms', '--out')).toEqual(['--output']);
   expect(await complete('call', 'list_vms', '--output', '')).toEqual(['json', 'table']);
+  expect(await complete('help', 'ap')).toEqual(['approvals']);
+  expect(await complete('help', 'approvals', 'l')).toEqual(['list', 'lease']);
   expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   // Files are for the shell.
   expect(await complete('call', 'list_vms', '--settings', '')).toEqual([]);
