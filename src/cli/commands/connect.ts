@@ -19,6 +19,13 @@ interface Message {
   result?: { protocolVersion?: string };
 }
 
+interface Running {
+  /** Cancels a request of 2026-07-28. */
+  gone: AbortController | undefined;
+  /** It changes nothing, and lasts until the server ends it. */
+  isStream: boolean;
+}
+
 /**
  * `connect`: a stdio proxy of a remote server, for clients that only start programs. It passes messages on as they are, in both
  * generations of the protocol. It holds an access token of that server, and no secret of Proxmox.
@@ -26,13 +33,16 @@ interface Message {
 export async function connect(address: string, options: { tokenFile?: string }): Promise<Exit> {
   const url = serverUrl(address);
   const token = readToken(options.tokenFile);
-  /** Requests that wait for an answer, and what cancels those of 2026-07-28. */
-  const running = new Map<string | number, AbortController | undefined>();
+  /** Requests that wait for an answer. */
+  const running = new Map<string | number, Running>();
   const transport = new StreamableHTTPClientTransport(url, {
     requestInit: { headers: { Authorization: `Bearer ${token}` } },
     fetch: fetchThatNotices((id) => {
       if (id === REINITIALIZE) onReinitialized();
-      else if (running.delete(id)) refuse(id, lost(url, 'cut'));
+      else {
+        const over = running.get(id);
+        if (running.delete(id)) refuse(id, over?.isStream ? streamEnded(url) : lost(url, 'cut'));
+      }
     }),
   });
   let handshake: Message | undefined;
@@ -72,11 +82,11 @@ export async function connect(address: string, options: { tokenFile?: string }):
       const request = running.get(message.params.requestId);
       // The client no longer waits. In 2026-07-28 a closed connection cancels. In a session this message does, which goes on to the server.
       running.delete(message.params.requestId);
-      if (request !== undefined) return request.abort();
+      if (request?.gone !== undefined) return request.gone.abort();
     }
     const gone = isModern ? new AbortController() : undefined;
     const request = message.method === undefined ? undefined : message.id;
-    if (request !== undefined) running.set(request, gone);
+    if (request !== undefined) running.set(request, { gone, isStream: message.method === 'subscriptions/listen' });
     const send = () => transport.send(message as JSONRPCMessage, gone ? { requestSignal: gone.signal } : {});
     try {
       await send().catch(async (error: unknown) => {
@@ -109,6 +119,10 @@ function parse(line: string): Message | undefined {
   } catch {
     return undefined;
   }
+}
+
+function streamEnded({ origin }: URL): string {
+  return `The stream of changes from ${origin} ended. Subscribe again to hear of later ones.`;
 }
 
 function lost({ origin }: URL, why: string): string {
