@@ -112,20 +112,19 @@ export async function visibleApprovals(
   status?: string,
 ): Promise<{ approvals: JsonObject[]; missing: MissingCluster[] }> {
   const { clusters } = engine;
-  const approvals: JsonObject[] = [];
-  const missing: MissingCluster[] = [];
-  const thrown: unknown[] = [];
-  if (clusters.length === 0) await eachPage(engine, { status }, (page) => approvals.push(...page));
-  for (const cluster of clusters) {
-    try {
-      await eachPage(engine, { status, cluster }, (page) => approvals.push(...page.map((approval) => ({ cluster, ...approval }))));
-    } catch (error) {
-      thrown.push(error);
-      missing.push({ cluster, message: asError(error).message });
-    }
-  }
-  if (thrown.length > 0 && thrown.length === clusters.length) throw thrown[0];
-  return { approvals, missing };
+  const found: JsonObject[] = [];
+  if (clusters.length === 0) await eachPage(engine, { status }, (page) => found.push(...page));
+  // Side by side: each that hangs takes its whole time.
+  const parts = await Promise.all(
+    clusters.map(async (cluster) => {
+      const approvals: JsonObject[] = [];
+      const failed = await eachPage(engine, { status, cluster }, (page) => approvals.push(...page)).catch(asError);
+      return { approvals: approvals.map((approval) => ({ cluster, ...approval })), cluster, failed };
+    }),
+  );
+  const missing = parts.flatMap(({ cluster, failed }) => (failed ? [{ cluster, message: failed.message }] : []));
+  if (missing.length > 0 && missing.length === clusters.length) throw parts[0]?.failed;
+  return { approvals: [...found, ...parts.flatMap(({ approvals }) => approvals)], missing };
 }
 
 /** The pages before one that cannot be read count. */

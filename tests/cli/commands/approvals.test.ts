@@ -35,3 +35,17 @@ it('lists the pages before one that cannot be read, and says what failed', async
 it('fails where no cluster could be read: an empty list would say that there is none', async () => {
   await expect(visibleApprovals({ engine: engineOf({ home: [undefined], work: [undefined] }) })).rejects.toThrow('The store is locked.');
 });
+
+it('asks the clusters side by side, because each that hangs takes its whole time', async () => {
+  const asked: string[] = [];
+  let answer: () => void = () => {};
+  const allAsked = new Promise<void>((resolve) => (answer = resolve));
+  const perform = async (_name: string, { cluster = '' }: { cluster?: string }) => {
+    if (asked.push(cluster) === 2) answer();
+    await allAsked;
+    return { kind: 'done', output: { approvals: [{ approval_id: cluster }] } };
+  };
+  const engine = { clusters: ['home', 'work'], perform } as unknown as Engine;
+  const { approvals } = await visibleApprovals({ engine });
+  expect(approvals.map(({ cluster }) => cluster)).toEqual(['home', 'work']);
+});
