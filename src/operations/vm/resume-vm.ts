@@ -33,7 +33,7 @@ export const resumeVm = defineOperation({
     refuseTemplate(guest, 'resumed');
     const sleeps = hibernated(guest);
     if (running && !isHalted(status)) return alreadySo(target, `${of} already runs`);
-    refuseLocked(target, ['suspended']);
+    refuseLocked(target, ['suspended', ...(running ? ['backup'] : [])]);
     if (!running && !sleeps) {
       fail('guest_state', `${of} is stopped, not paused.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
     }

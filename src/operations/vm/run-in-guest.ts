@@ -60,7 +60,8 @@ export const runInGuest = defineOperation({
     const { does, request, ...parts } = taskOf(ctx, args, target);
     if (guest.at.type === 'lxc') fail('not_possible', `${of} is a container, and containers have no guest agent.`);
     if (!running) fail('guest_state', `${of} is not running.`, { hint: `Start it with start_vm {"vmid": ${args.vmid}}.` });
-    refuseLocked(target);
+    // Proxmox asks the agent whatever the lock. A backup may take hours, the work behind other locks moves, freezes or ends the guest.
+    refuseLocked(target, ['backup']);
     const agent = `${guestPath(guest.at)}/agent`;
     if (request === undefined) await checkReadRight(ctx.api, agent);
     return {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { Condition, PlanDraft } from '../../core/plan/plan.ts';
-import { locate } from '../../proxmox/guest/guests.ts';
+import { guestPath, locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS, ofBoth } from './lib/api.ts';
@@ -12,7 +12,7 @@ import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changedEach, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
-import { about, factsOf, label, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { about, factsOf, label, type NearTarget, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({
@@ -45,6 +45,7 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<PlanDraft> 
   const { at } = guest;
   const of = label(guest);
   refuseTemplate(guest, 'started');
+  if (isBackedUp(target)) return duringBackup(target);
   if (isHalted(status)) {
     const isPaused = status.detail === 'paused';
     fail('guest_state', `${of} is ${isPaused ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`, {
@@ -77,4 +78,25 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<PlanDraft> 
     undo: `stop_vm {"vmid": ${at.vmid}}`,
   };
   return destroying(plan, doomed, at, 'the start');
+}
+
+/** Proxmox runs a stopped VM halted to back it up, and stops it afterwards unless it was started meanwhile. HA does not start such a VM. */
+function isBackedUp({ guest, status }: NearTarget): boolean {
+  return status.detail === 'prelaunch' && guest.identity.lock === 'backup' && status.ha === undefined;
+}
+
+function duringBackup(target: NearTarget): PlanDraft {
+  const { at } = target.guest;
+  const of = label(target.guest);
+  const up: Condition = { kind: 'reads', path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'running' }, says: `${of} runs` };
+  return {
+    ...about(target),
+    summary: `Start ${of} on ${at.node} during its backup`,
+    steps: startSteps(at, of).map((step) => ({ ...step, proof: up })),
+    expected: [up],
+    warnings: ['a backup of the stopped guest runs: the guest keeps running after it'],
+    before: { status: 'stopped' },
+    after: { status: 'running' },
+    undo: `stop_vm {"vmid": ${at.vmid}} after the backup`,
+  };
 }

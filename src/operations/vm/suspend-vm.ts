@@ -6,7 +6,7 @@ import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { doomedBy } from './lib/doomed.ts';
 import { guestRequest } from './lib/guest-request.ts';
-import { alreadySo, reportOf } from './lib/outcome.ts';
+import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import { about, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
@@ -38,7 +38,7 @@ export const suspendVm = defineOperation({
     if (at.type === 'lxc') fail('not_possible', `${of} is a container. Only VMs can be ${verb}.`, { hint: 'Call stop_vm instead.' });
     const isSo = toDisk ? hibernated(guest) : status.detail === 'paused';
     if (isSo) return alreadySo(target, `${of} is ${verb} already`);
-    refuseLocked(target);
+    refuseLocked(target, toDisk || isHalted(status) ? [] : ['backup']);
     if (!running) fail('guest_state', `${of} is stopped and cannot be ${verb}.`, { hint: 'Nothing needs to be done. It is stopped.' });
     if (toDisk && status.ha !== undefined) {
       fail('not_possible', `${of} is managed by HA, and Proxmox does not hibernate it.`, { hint: 'Pause it without to_disk, or stop it.' });

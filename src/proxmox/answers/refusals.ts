@@ -47,6 +47,7 @@ const REFUSALS: readonly Refusal[] = [
   ...refusals('locked', [
     // `qm unlock` would throw the saved memory away.
     { match: /^VM is locked \(suspended\)/, hint: 'Wake the hibernated guest with start_vm, then call again.' },
+    { match: /^CT is locked \(mounted\)/, hint: 'Ask the operator to unmount its disks on the node: `pct unmount VMID`.' },
     {
       match: /^(VM|CT) is locked \(\S+\)/,
       hint: 'Wait for the task that holds the lock. If none runs, the operator clears it on the node: `qm unlock VMID` or `pct unlock VMID`.',

@@ -40,6 +40,15 @@ it('runs an allowed program after an approval, and answers its exit code and out
   expect(sent()).toEqual(['POST /nodes/pve2/qemu/101/agent/exec']);
 });
 
+it('runs it during a backup, and not while the VM has another lock', async () => {
+  world = await openWorld({ policy: SYSTEMCTL });
+  world.cluster.simulator.faults.lock(101, 'backup');
+  const id = await world.asks('run_in_guest', run(['systemctl', 'status', 'nginx']));
+  expect((await world.done('approve', { approval_id: id })).result).toMatchObject({ exit_code: 0 });
+  world.cluster.simulator.faults.lock(101, 'migrate');
+  expect((await world.refused(world.call('run_in_guest', run(['systemctl', 'status', 'nginx'])))).code).toBe('locked');
+});
+
 it('answers an exit code other than 0', async () => {
   world = await openWorld({ policy: SYSTEMCTL });
   const id = await world.asks('run_in_guest', run(['sh', '-c', 'exit 3']));

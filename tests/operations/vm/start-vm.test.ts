@@ -121,8 +121,19 @@ describe('start_vm', () => {
     expect((await start(webServer)).existing).toMatchObject({ status: 'running', already: true });
     expect(linesOf(await start(withConfig(stopped, { lock: 'suspended' })))).toHaveLength(1);
   });
+  test('a stopped VM that Proxmox runs halted for its backup is started, and proves it by running', async () => {
+    const backedUp: GuestSpec = { ...withConfig(webServer, { lock: 'backup' }), qmpstatus: 'prelaunch' };
+    const plan = await start(backedUp);
+    expect(plan.existing).toBeUndefined();
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/start']);
+    expect(requestsOf(plan)[0]?.proof).toMatchObject({ kind: 'reads', has: { qmpstatus: 'running' } });
+    expect(plan.warnings).toEqual(['a backup of the stopped guest runs: the guest keeps running after it']);
+    // Its HA manager takes the halted VM for a started one.
+    expect((await refusalOf(start({ ...backedUp, ha: 'stopped' }))).code).toBe('guest_state');
+  });
   test.each([
     ['a template', template, 'guest_state'],
+    ['a guest that was started halted', { ...webServer, qmpstatus: 'prelaunch' }, 'guest_state'],
     ['a paused guest', { ...webServer, qmpstatus: 'paused' }, 'guest_state'],
     ['a guest whose disk failed', { ...webServer, qmpstatus: 'io-error' }, 'guest_state'],
     ['a guest whose kernel panicked', { ...webServer, qmpstatus: 'guest-panicked' }, 'guest_state'],

@@ -124,6 +124,11 @@ test('an approval for several guests binds each of them and explains the gravest
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
 
+test('the error for a container whose disks an operator mounted names the way to unmount them', async () => {
+  const error = await refusalOf(stop({ vmid: 201 }, { guests: [{ ...container, config: { ...container.config, lock: 'mounted' } }] }));
+  expect(error).toMatchObject({ code: 'locked', hint: 'Ask the operator to run "pct unmount 201" on pve, then call again.' });
+});
+
 test('the plan warns that a halted guest may ignore the request, except with force', async () => {
   const guests = [{ ...webServer, qmpstatus: 'io-error' }];
   expect((await stop({ vmid: 105 }, { guests })).warnings).toEqual([

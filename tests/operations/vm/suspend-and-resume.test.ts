@@ -20,6 +20,15 @@ it('suspends in memory and resumes', async () => {
   expect(await world.done('resume_vm', { vmid: 101 })).toMatchObject({ status: 'running', already: true });
 });
 
+it('pauses and resumes during a backup, as Proxmox does, and hibernates only without one', async () => {
+  world.cluster.simulator.faults.lock(101, 'backup');
+  expect((await world.refused(world.call('suspend_vm', { vmid: 101, to_disk: true }))).code).toBe('locked');
+  expect(await approved('suspend_vm', { vmid: 101 })).toMatchObject({ status: 'paused' });
+  expect(await world.done('resume_vm', { vmid: 101 })).toMatchObject({ status: 'running' });
+  world.cluster.simulator.faults.lock(101, 'migrate');
+  expect((await world.refused(world.call('suspend_vm', { vmid: 101 }))).code).toBe('locked');
+});
+
 it('hibernates to disk, and resumes by a start', async () => {
   expect(await approved('suspend_vm', { vmid: 101, to_disk: true })).toMatchObject({ status: 'stopped' });
   expect((await world.done('get_vm', { vmid: 101 })).lock).toBe('suspended');

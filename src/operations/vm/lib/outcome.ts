@@ -51,7 +51,7 @@ export async function statusNow(api: ProxmoxReader, at: GuestAt, { plan }: Pick<
 }
 
 /** QEMU's run states in which a guest holds its memory but does not run, although Proxmox counts it as running. */
-const HALTED = ['paused', 'suspended', 'io-error', 'internal-error', 'guest-panicked', 'watchdog', 'shutdown'];
+const HALTED = ['prelaunch', 'paused', 'suspended', 'io-error', 'internal-error', 'guest-panicked', 'watchdog', 'shutdown'];
 
 export function isHalted({ status, detail }: GuestStatus): boolean {
   return status === 'running' && HALTED.includes(detail);

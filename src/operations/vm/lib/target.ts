@@ -70,8 +70,11 @@ export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, exc
       details: { lock },
     });
   }
+  const tool = type === 'qemu' ? 'qm' : 'pct';
+  const stale = `Wait for the task that holds the lock and call again. If no task runs, the lock is stale. The operator then runs "${tool} unlock ${vmid}" on ${node}.`;
   fail('locked', `${label(target.guest)} is locked (${plainText(lock, 40)}).`, {
-    hint: `Wait for the task that holds the lock and call again. If no task runs, the lock is stale. The operator then runs "${type === 'qemu' ? 'qm' : 'pct'} unlock ${vmid}" on ${node}.`,
+    // No task holds it: an operator mounted the container's disks in the node's shell, and unlocking would leave them mounted.
+    hint: lock === 'mounted' ? `Ask the operator to run "pct unmount ${vmid}" on ${node}, then call again.` : stale,
     details: { lock },
   });
 }

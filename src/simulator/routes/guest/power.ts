@@ -78,6 +78,8 @@ function cleanUpAfterQuickRestart(run: Run, guest: Guest): void {
 export function beginStart(run: Run): number {
   const guest = guestOfTask(run, noConfig(run));
   if (guest.config.template === '1') refuse("you can't start a vm if it's a template");
+  // Started halted for its backup, it only has to go on.
+  if (guest.config.lock === 'backup' && guest.running) return STOP;
   if (guest.config.lock !== 'suspended') checkLock(guest);
   if (guest.running) refuse(`VM ${guest.vmid} already running`);
   for (const key of driveKeys(guest.config)) {
@@ -104,6 +106,10 @@ export function beginStart(run: Run): number {
 
 export function finishStart(run: Run): void {
   const guest = edit(guestOfTask(run, noConfig(run)));
+  if (guest.running) {
+    setPaused(false)(run);
+    return;
+  }
   const resumed = guest.config.lock === 'suspended';
   if (resumed) {
     freeByName(run.world, guest.node, guest.config.vmstate ?? '');
@@ -193,8 +199,12 @@ function finishSuspendToDisk(run: Run): void {
 const setPaused = (paused: boolean) => (run: Run) => {
   const guest = edit(guestOfTask(run, noConfig(run)));
   if (!guest.running) refuse(`VM ${guest.vmid} not running`);
+  if (guest.config.lock !== 'backup') checkLock(guest);
   if (paused) guest.running.paused = true;
-  else delete guest.running.paused;
+  else {
+    delete guest.running.paused;
+    delete guest.running.halted;
+  }
   run.world.saveGuest(guest, run.at);
 };
 
