@@ -65,6 +65,10 @@ describe('the policy file', () => {
       expect.objectContaining({ code: 'invalid_configuration', message: expect.stringContaining('policy.json') }),
     );
   });
+  it('names principals as callers are named, however their letters are composed', () => {
+    const { rules } = policy('{"rules": [{"match": {"principal": ["oauth:Zoe\\u0308"]}, "never": true}]}');
+    expect(rules[0]?.match.principal).toEqual(['oauth:Zo\u00eb']);
+  });
   it('stops the start when it is missing', () => {
     expect(() => readPolicy(join(folder, 'nowhere.json'))).toThrow(/cannot be used: ENOENT/);
   });
