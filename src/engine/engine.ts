@@ -5,6 +5,7 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import { choicesOf, clustersOf, nameIn, type Settings } from '../core/settings/settings.ts';
 import { untraced } from '../core/trace.ts';
 import type { Store } from '../store/index.ts';
+import { expireApprovals } from './approvals/decisions.ts';
 import { createStanding, revokeStanding } from './approvals/standing.ts';
 import { joinedWatched, watchedOn } from './approvals/watched.ts';
 import { clusterOf } from './clusters/cluster.ts';
@@ -84,8 +85,11 @@ export function createEngine(options: EngineOptions): Engine {
     perform: (name, args, caller, performOptions = {}) => route({ name, args, caller, options: performOptions }),
     watch: async (cluster) => joinedWatched(await onEach(clusters, watchedOn, cluster)),
     async approval(id) {
-      const found = await (await store.get()).approvals.get(id);
-      return found?.cluster === (await owning(found)).cluster.name ? found : undefined;
+      const { approvals } = await store.get();
+      const ports = await owning(await approvals.get(id));
+      await expireApprovals(ports);
+      const found = await approvals.get(id);
+      return found?.cluster === ports.cluster.name ? found : undefined;
     },
     stamps: createStamps(clusters),
     standing: {

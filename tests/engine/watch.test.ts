@@ -36,6 +36,11 @@ describe('a transport that watches the approvals', () => {
     expect((await world.engine.approval('apr_more_60_199'))?.status).toBe('pending');
   });
 
+  it('sees that one approval has expired, also where it looks at that one alone', async () => {
+    await more(await world.asks('stop_vm', { vmid: 101 }), 1, -1000);
+    expect((await world.engine.approval('apr_more_-1000_0'))?.status).toBe('expired');
+  });
+
   it('sees the latest decisions, however many newer requests there are', async () => {
     const id = await world.asks('stop_vm', { vmid: 101 });
     await more(id, 51, 60);
