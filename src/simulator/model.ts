@@ -9,6 +9,8 @@ export interface Snapshot {
   parent?: string;
   /** Volume id of the saved memory. */
   vmstate?: string;
+  /** Left by a task that was interrupted. */
+  snapstate?: 'prepare' | 'delete';
 }
 
 /** The state inside a guest, which the hypervisor cannot know. */

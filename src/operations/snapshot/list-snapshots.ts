@@ -30,6 +30,7 @@ export const listSnapshots = defineOperation({
         age_days: z.number().optional(),
         parent: z.string().optional(),
         memory: z.boolean().optional(),
+        incomplete: z.string().optional(),
         description: z.string().optional(),
       }),
     ),

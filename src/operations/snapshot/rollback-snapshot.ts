@@ -7,6 +7,7 @@ import { plainText } from '../../core/text/text.ts';
 import { disksOf } from '../../proxmox/guest/disks.ts';
 import { guestPath, tagsOf } from '../../proxmox/guest/guests.ts';
 import { optionsOf } from '../../proxmox/guest/property-strings.ts';
+import type { Snapshot } from '../../proxmox/guest/snapshots.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { bothReads, GUEST_READS, ofBoth } from '../vm/lib/api.ts';
@@ -45,6 +46,7 @@ export const rollbackSnapshot = defineOperation({
     refuseTemplate(guest, 'rolled back');
     refuseLocked(target);
     const snapshot = findSnapshot(target, args.snapshot);
+    refuseIncomplete(target, snapshot);
     await refuseOlder(ctx, target, snapshot.name);
     const config = await ctx.api.get<Record<string, unknown>>(`${guestPath(at)}${snapshotPath(snapshot.name)}/config`);
     const then = optionsOf(Object.entries(config));
@@ -54,7 +56,10 @@ export const rollbackSnapshot = defineOperation({
       .sort();
     const now = new Set(disksOf(then).map((d) => d.volid));
     const dropped = guest.disks.filter((d) => d.media === 'disk' && !now.has(d.volid)).map((d) => `${d.slot} ${plainText(d.volid, 120)}`);
-    const runs = snapshot.memory || args.start;
+    const starts = snapshot.memory || args.start;
+    // HA starts a guest that should run, as after a crash.
+    const byManager = !starts && target.status.ha === 'started';
+    const runs = starts || byManager;
     const after = { kind: 'guest', ...at, is: runs ? 'running' : 'stopped' } as const;
     return {
       ...about(target),
@@ -71,10 +76,12 @@ export const rollbackSnapshot = defineOperation({
           seconds: TASK_SECONDS,
         }),
       ],
-      expected: [after],
+      // The manager notices later that it is stopped.
+      expected: byManager ? [] : [after],
       warnings: present(
         `lost: all changes on its disks of the last ${lost}`,
         running && `${of} runs and is powered off${runs ? ', then it starts again' : '. It stays off'}`,
+        byManager && 'HA manages the guest and starts it after the rollback',
         differs.length > 0 && `its old configuration comes back: ${differs.map((key) => plainText(key, 40)).join(', ')}`,
         dropped.length > 0 && `disks that were added since leave the configuration: ${dropped.join(', ')}`,
         guest.identity.protection && then.protection !== '1' && 'the guest is protected now and loses its protection',
@@ -89,6 +96,15 @@ export const rollbackSnapshot = defineOperation({
     return { ...(await reportOf(api, run)), snapshot: String(run.plan.after?.snapshot ?? '') };
   },
 });
+
+/** Proxmox refuses it, too, but only after an approval. @throws not_possible */
+function refuseIncomplete({ guest }: Target, { name, state }: Snapshot): void {
+  if (state === undefined) return;
+  const done = state === 'delete' ? 'deleted' : 'taken';
+  fail('not_possible', `Snapshot ${name} of ${label(guest)} is incomplete: Proxmox was interrupted while it was ${done}.`, {
+    hint: 'Choose another snapshot. delete_snapshot removes this one.',
+  });
+}
 
 /** ZFS rolls back to the newest snapshot only: going to an older one would destroy the newer ones. @throws not_possible naming them */
 async function refuseOlder(ctx: OperationContext, { guest, snapshots }: Target, name: string): Promise<void> {

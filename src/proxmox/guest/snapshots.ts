@@ -13,6 +13,8 @@ export interface Snapshot {
   description: string;
   /** The memory of the running VM is saved with it. */
   memory: boolean;
+  /** `prepare` or `delete`: Proxmox takes or deletes it now, or was interrupted while it did. No guest can go back to it. */
+  state?: string;
 }
 
 export interface Snapshots {
@@ -32,6 +34,7 @@ interface Row {
   parent?: string;
   description?: string;
   vmstate?: number | boolean;
+  snapstate?: string;
 }
 
 /** `GET …/snapshot`: current at once, unlike the lists of the cluster. */
@@ -46,7 +49,7 @@ const snapshotsOf = oncePer((rows: readonly Row[]): Snapshots => {
       name: String(r.name),
       description: String(r.description ?? ''),
       memory: isSet(r.vmstate),
-      ...defined({ time: r.snaptime || undefined, parent: r.parent }),
+      ...defined({ time: r.snaptime || undefined, parent: r.parent, state: r.snapstate || undefined }),
     }))
     .sort((a, b) => (a.time ?? 0) - (b.time ?? 0));
   const current = rows.find((r) => r.name === 'current');

@@ -97,7 +97,13 @@ function seedGuest(world: Simulated, spec: GuestSpec): void {
       pending.filter(([, next]) => next === null || next === 'force').map(([key, next]) => [key, next === null ? '1' : '2']),
     ),
     snapshots: Object.fromEntries(
-      (spec.snapshots ?? []).map((name, index) => [name, { config: {}, snaptime: 1_700_000_000 + index, description: '' }]),
+      (spec.snapshots ?? []).map((name, index) => [
+        name,
+        {
+          ...{ config: {}, snaptime: 1_700_000_000 + index, description: '' },
+          ...(spec.snapstate && index === 0 ? { snapstate: spec.snapstate } : {}),
+        },
+      ]),
     ),
     inside: {
       acpi: true,

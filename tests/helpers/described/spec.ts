@@ -16,6 +16,8 @@ export interface GuestSpec {
   ha?: string;
   pool?: string;
   snapshots?: string[];
+  /** Its first snapshot was left by a task that was interrupted. */
+  snapstate?: 'prepare' | 'delete';
   addresses?: string[];
   /** What the guest agent of a VM, or the host of a container, answers about its interfaces, as it is on the wire. */
   interfaces?: object[];

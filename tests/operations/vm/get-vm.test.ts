@@ -96,6 +96,12 @@ describe('get_vm', () => {
     expect(vm.config).toMatchObject({ cores: 4, cloud_init: { user: 'debian', ipconfig0: 'ip=dhcp', ssh_keys: 1, password: 'set' } });
     expect(vm.raw_config).not.toHaveProperty('cipassword');
   });
+  test('a snapshot that an interrupted task left is not shown as a good one', async () => {
+    const { read } = await opened({ guests: [{ ...webServer, snapstate: 'delete' }] });
+    expect((await read('get_vm', { vmid: 105, fields: ['snapshots'] })).snapshot_list).toEqual([
+      expect.objectContaining({ snapshot: 'before-upgrade', incomplete: 'delete' }),
+    ]);
+  });
   test('notes only on request, fenced and masked', async () => {
     const { read } = await opened({ guests: [webServer] });
     expect(JSON.stringify(await read('get_vm', { vmid: 105 }))).not.toContain('the shop');

@@ -49,12 +49,13 @@ export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, me
 }
 
 /** A row of an answer. @param now epoch seconds */
-export function snapshotRow({ name, time, parent, memory }: Snapshot, now: number) {
+export function snapshotRow({ name, time, parent, memory, state }: Snapshot, now: number) {
   return {
     snapshot: plainText(name, 40),
     ...(time === undefined ? {} : { time: isoOf(time), age_days: ageDays(time, now) }),
     ...(parent === undefined ? {} : { parent: plainText(parent, 40) }),
     ...(memory ? { memory: true } : {}),
+    ...(state === undefined ? {} : { incomplete: plainText(state, 20) }),
   };
 }
 

@@ -78,7 +78,8 @@ function beginRollback(run: Run): number {
   const duration = beginExisting(run);
   const guest = target(run);
   const name = named(run);
-  const taken = guest.snapshots[name]?.snaptime ?? 0;
+  const { snaptime: taken = 0, snapstate } = guest.snapshots[name] ?? {};
+  if (snapstate) refuse(`unable to rollback to incomplete snapshot (snapstate = ${snapstate})`);
   const newer = Object.entries(guest.snapshots).filter(([other, { snaptime }]) => other !== name && snaptime > taken);
   for (const [, volid] of dataVolumes({ ...guest, config: guest.snapshots[name]?.config ?? {} })) {
     const volume = findVolume(run.world, guest.node, volid) ?? refuse(`volume '${volid}' does not exist`);
@@ -154,6 +155,7 @@ function list(context: Context): unknown {
     snaptime: snapshot.snaptime,
     vmstate: snapshot.vmstate ? 1 : 0,
     ...(snapshot.parent ? { parent: snapshot.parent } : {}),
+    ...(snapshot.snapstate ? { snapstate: snapshot.snapstate } : {}),
   }));
   const current = { name: 'current', description: 'You are here!', digest: digestOf(guest), running: guest.running ? 1 : 0 };
   return [...rows, { ...current, ...(guest.parent ? { parent: guest.parent } : {}) }];
