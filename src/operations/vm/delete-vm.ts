@@ -56,8 +56,8 @@ export const deleteVm = defineOperation({
     const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest, snapshots), replicationJobs(ctx.api, args.vmid)]);
     refuseBase(guest, volumes);
     const managed = target.status.ha !== undefined;
-    if (!args.purge && (managed || jobs.length > 0)) {
-      fail('not_possible', `${label(guest)} is used in ${managed ? 'HA' : `replication (${jobs.join(', ')})`}.`, {
+    if (!args.purge && (managed || jobs.ids.length > 0)) {
+      fail('not_possible', `${label(guest)} is used in ${managed ? 'HA' : `replication (${jobs.ids.join(', ')})`}.`, {
         hint: 'Delete with purge, which also removes it there.',
       });
     }
@@ -92,7 +92,10 @@ export const deleteVm = defineOperation({
       warnings: present(
         !(await ctx.createdHere(identity)) && 'this guest was not created through this server',
         managed && 'HA manages the guest: it is removed there too',
-        jobs.length > 0 && `replication jobs are removed: ${jobs.join(', ')}`,
+        jobs.ids.length > 0 && `replication jobs are removed: ${jobs.ids.join(', ')}`,
+        // Proxmox forgets the jobs at once, so that none of them removes its copy.
+        jobs.targets.length > 0 &&
+          `copies of its disks on ${jobs.targets.join(', ')} may stay behind; delete_volume (toolset rare) removes them`,
         hibernated(guest) && 'the guest is hibernated: its saved memory is lost',
         extra.length > 0 && `volumes with this VMID that are not among its disks are destroyed too: ${names(extra)}`,
         volumes.partly &&
@@ -170,9 +173,11 @@ function refuseLiving(target: Target): void {
 }
 
 /** VM.Audit on the guest shows its jobs; without it the list is empty. */
-async function replicationJobs(api: ProxmoxReader, vmid: number): Promise<string[]> {
-  const jobs = await ifAllowed(api.get<{ id?: string; guest?: number | string }[]>('/cluster/replication'), []);
-  return jobs.filter((job) => Number(job.guest) === vmid).map((job) => plainText(String(job.id ?? ''), 40));
+async function replicationJobs(api: ProxmoxReader, vmid: number): Promise<{ ids: string[]; targets: string[] }> {
+  const jobs = await ifAllowed(api.get<{ id?: string; guest?: number | string; target?: string }[]>('/cluster/replication'), []);
+  const own = jobs.filter((job) => Number(job.guest) === vmid);
+  const named = (list: (string | undefined)[]) => list.flatMap((one) => (one ? [plainText(one, 80)] : []));
+  return { ids: named(own.map(({ id }) => id)), targets: named(own.map(({ target }) => target)) };
 }
 
 /**

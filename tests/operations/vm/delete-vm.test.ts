@@ -190,6 +190,16 @@ test('with backup_storage the guest is deleted only once the backup is there, an
   expect((await refusalOf(remove({ backup_storage: 'local-lvm' }))).code).toBe('storage_unavailable');
 });
 
+test('the plan names the nodes that keep copies of a replicated guest, whose jobs the purge forgets', async () => {
+  const jobs = [
+    { id: '105-0', type: 'local', guest: 105, jobnum: 0, target: 'pve2' },
+    { id: '106-0', type: 'local', guest: 106, jobnum: 0, target: 'pve3' },
+  ];
+  const { warnings } = await planOf('delete_vm', { vmid: 105 }, { ...world, answers: { '/cluster/replication': jobs } });
+  expect(warnings).toContain('replication jobs are removed: 105-0');
+  expect(warnings).toContain('copies of its disks on pve2 may stay behind; delete_volume (toolset rare) removes them');
+});
+
 describe('refuses, with the next step', () => {
   const guest = (more: Partial<GuestSpec>, config: object = {}): World => ({
     ...world,
