@@ -45,9 +45,11 @@ export async function conclude(
   } catch (error) {
     if (error instanceof LostRun) {
       ports.inFlight.known.delete(run.id);
-      ports.log.warn({ run: run.id }, 'another process took this run over');
-      const recorded = ports.store().then(({ runs }) => runs.get(run.id));
-      return (await recorded.catch(() => undefined)) ?? run;
+      const stored = ports.store().then(({ runs }) => runs.get(run.id));
+      const recorded = await stored.catch(() => run);
+      // On a full disk its row may never have been written, and then nothing was sent either.
+      ports.log.warn({ run: run.id }, recorded ? 'another process took this run over' : 'the beginning of this run was never stored');
+      return recorded ?? run;
     }
     const cause = error instanceof Unwritten ? error.cause : error;
     ports.log.error({ run: run.id, err: cause }, 'recording the end of a run failed and is retried');

@@ -380,6 +380,13 @@ describe('a fault once something may have left', () => {
     silent.instead('runs', { journal: async () => false, get: away });
     expect(await ended(silent)).toMatchObject({ status: 'executing', principal: 'local:agent' });
   });
+
+  it('does not count either when the store never had the run, and the log names no other process', async () => {
+    const ports = world();
+    ports.instead('runs', { journal: async () => false, get: async () => undefined });
+    expect(await ended(ports)).toMatchObject({ status: 'executing', principal: 'local:agent' });
+    expect(ports.lines).toEqual(['warn: the beginning of this run was never stored']);
+  });
 });
 
 describe('the reservations of a run', () => {
