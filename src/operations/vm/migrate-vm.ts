@@ -39,6 +39,8 @@ export const migrateVm = defineOperation({
     'GET /nodes/{node}/network',
     'GET /nodes/{node}/storage/{storage}/content?content=images',
     'GET /cluster/replication',
+    'GET /cluster/ha/rules',
+    'GET /cluster/ha/resources',
   ],
   sends: {
     'POST /nodes/{node}/qemu/{vmid}/migrate': ['target', 'online', 'with-local-disks'],

@@ -35,6 +35,8 @@ export interface Moving {
   with?: Mover;
   /** The reason for a node that was chosen for the caller. */
   choice?: string;
+  /** The nodes to which HA brings it back. */
+  preferred: readonly string[] | undefined;
 }
 
 /** The plan that moves one guest. */
@@ -56,7 +58,7 @@ export function planMove(moving: Moving): PlanDraft {
     steps: stepsOf(moving),
     expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const])],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
-    warnings: [...unusedStorage(moving), ...warningsOf(mover, pending)],
+    warnings: [...unusedStorage(moving), ...backAgain(moving), ...warningsOf(mover, pending)],
     before: { node: at.node },
     after: { node: to, move: how, ...copiedView(moving) },
     undo: undoOf(mover, storage),
@@ -78,6 +80,11 @@ function copiedView({ mover: { copied }, storage }: Moving): { local_disks?: str
 function unusedStorage({ mover, storage }: Moving): string[] {
   if (storage === undefined || mover.copied.length > 0) return [];
   return [`storage ${storage} is not used: its disks are on shared storage and stay there`];
+}
+
+function backAgain({ to, preferred }: Moving): string[] {
+  if (preferred === undefined || preferred.includes(to)) return [];
+  return [`HA prefers ${preferred.join(', ')} for it and moves it back, unless that node is in maintenance (node affinity rule, failback)`];
 }
 
 function arrived({ mover, to }: Pick<Moving, 'mover' | 'to'>): Condition {

@@ -34,7 +34,7 @@ export async function planMoves(ctx: OperationContext, vmids: readonly number[],
       for (const mover of unit) moves.refused.set(vmidOf(mover), noNode(mover, chosen.refused));
     } else {
       taken = chosen.taken;
-      accept(unit, chosen, wanted, moves);
+      accept(unit, chosen, { ...wanted, preferred: found.preferred }, moves);
     }
   }
   moves.capacity = capacityOf(goals, taken);
@@ -98,10 +98,13 @@ function noNode(mover: Mover, refused: Refused): ProxmoxMcpError {
   });
 }
 
-function accept([leader, ...others]: Unit, { to: place }: Chosen, { target_node, storage }: Wanted, { plans }: Moves): void {
+type Wish = Wanted & Pick<Survey, 'preferred'>;
+
+function accept([leader, ...others]: Unit, { to: place }: Chosen, { target_node, storage, preferred }: Wish, { plans }: Moves): void {
   const common = { to: place.node.node, storage, ...(target_node === undefined ? { choice: choiceOf(place) } : {}) };
-  plans.set(vmidOf(leader), planMove({ mover: leader, ...common }));
-  for (const mover of others) plans.set(vmidOf(mover), planMove({ mover, with: leader, ...common }));
+  const of = (mover: Mover) => ({ mover, ...common, preferred: preferred.get(vmidOf(mover)) });
+  plans.set(vmidOf(leader), planMove(of(leader)));
+  for (const mover of others) plans.set(vmidOf(mover), planMove({ ...of(mover), with: leader }));
 }
 
 function choiceOf({ node }: Place): string {

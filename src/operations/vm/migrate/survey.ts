@@ -1,5 +1,6 @@
 import { asError, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import { listGuests } from '../../../proxmox/guest/guests.ts';
+import { preferredNodes } from '../../../proxmox/guest/ha-preference.ts';
 import { listReplications, type Replication } from '../../../proxmox/guest/migration.ts';
 import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
 import { listStorages, listVolumes, type StorageRow } from '../../../proxmox/storage.ts';
@@ -24,6 +25,8 @@ export interface Survey {
   /** The nodes that may take them. */
   goals: Place[];
   replications: Replication[];
+  /** Nodes to which HA brings a guest back, by VMID. */
+  preferred: ReadonlyMap<number, readonly string[]>;
   /** Volumes of templates on which linked clones depend. */
   used: ReadonlySet<string>;
 }
@@ -48,7 +51,23 @@ export async function survey({ api }: OperationContext, vmids: readonly number[]
   const homes = new Map(await Promise.all(names.map(async (name) => [name, await placeOf(name)] as const)));
   const bases = movers.filter(({ target, copied }) => target.guest.template && copied.length > 0);
   const used = await Promise.all(bases.map((mover) => usedOf(api, mover)));
-  return { movers, refused, homes, goals, replications, used: new Set(used.flat()) };
+  const online = nodes.filter((one) => one.online).map(({ node }) => node);
+  const preferred = await preferredOf(api, movers, online);
+  return { movers, refused, homes, goals, replications, preferred, used: new Set(used.flat()) };
+}
+
+/** HA leaves a guest that should not run where it is. */
+async function preferredOf(
+  api: OperationContext['api'],
+  movers: readonly Mover[],
+  online: readonly string[],
+): Promise<Survey['preferred']> {
+  const sidOf = ({ target }: Mover) => `${target.guest.at.type === 'qemu' ? 'vm' : 'ct'}:${target.guest.at.vmid}`;
+  const kept = movers.filter(({ target }) => target.status.ha === 'started');
+  const found = await preferredNodes(api, kept.map(sidOf), online);
+  return new Map(
+    kept.flatMap((mover) => [found.get(sidOf(mover))].flatMap((one) => (one ? [[mover.target.guest.at.vmid, one] as const] : []))),
+  );
 }
 
 function rowOf(nodes: readonly NodeRow[], name: string): NodeRow {

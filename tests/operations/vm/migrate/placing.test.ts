@@ -171,6 +171,20 @@ describe('refusals', () => {
 });
 
 describe('warnings and undo', () => {
+  it('HA brings a guest back to the nodes that a rule prefers, if its resource has failback', async () => {
+    const rule = { rule: 'home', type: 'node-affinity', resources: 'vm:105,vm:106', nodes: 'pve:2,pve2:1,gone:3' };
+    const warnings = async (ha: string, rules: object[], resource: object = {}, to = 'pve2') => {
+      const answers = { '/cluster/ha/rules': rules, '/cluster/ha/resources': [{ sid: 'vm:105', ...resource }] };
+      return (await move([vm(105, {}, { ha })], { target_node: to }, { answers })).warnings;
+    };
+    const back = 'HA prefers pve for it and moves it back, unless that node is in maintenance (node affinity rule, failback)';
+    expect(await warnings('started', [rule])).toEqual([back]);
+    expect(await warnings('started', [rule], { failback: 0 })).toEqual([]);
+    expect(await warnings('started', [{ ...rule, disable: 1 }])).toEqual([]);
+    expect(await warnings('started', [{ ...rule, nodes: 'pve,pve2' }])).toEqual([]);
+    expect(await warnings('stopped', [rule])).toEqual([]);
+  });
+
   it('disks on shared storage stay there, whatever storage is named', async () => {
     const plan = await move([vm(105)], { storage: 'local-lvm' });
     expect(requestsOf(plan)[0]?.params).toEqual({ target: 'pve3', online: true });
