@@ -46,6 +46,8 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<PlanDraft> 
   const of = label(guest);
   refuseTemplate(guest, 'started');
   if (isBackedUp(target)) return duringBackup(target);
+  // The backup goes on, and a stop would end it.
+  if (status.detail === 'prelaunch') refuseLocked(target);
   if (isHalted(status)) {
     const isPaused = status.detail === 'paused';
     fail('guest_state', `${of} is ${isPaused ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`, {

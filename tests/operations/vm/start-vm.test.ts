@@ -129,7 +129,8 @@ describe('start_vm', () => {
     expect(requestsOf(plan)[0]?.proof).toMatchObject({ kind: 'reads', has: { qmpstatus: 'running' } });
     expect(plan.warnings).toEqual(['a backup of the stopped guest runs: the guest keeps running after it']);
     // Its HA manager takes the halted VM for a started one.
-    expect((await refusalOf(start({ ...backedUp, ha: 'stopped' }))).code).toBe('guest_state');
+    const managed = await refusalOf(start({ ...backedUp, ha: 'stopped' }));
+    expect(managed).toMatchObject({ code: 'locked', hint: expect.stringMatching(/^Wait for the task that holds the lock/) });
   });
   test.each([
     ['a template', template, 'guest_state'],
