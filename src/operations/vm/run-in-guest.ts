@@ -81,7 +81,7 @@ export const runInGuest = defineOperation({
     const data = run.steps.find(({ id }) => id === 'run')?.data as { pid?: number } | undefined;
     const inside =
       file === undefined
-        ? await endOf(api, agent, data?.pid)
+        ? await endOf(run.id, api, agent, data?.pid)
         : content === undefined
           ? await readFile(api, agent, file, run)
           : await compareFile(api, agent, file, content);

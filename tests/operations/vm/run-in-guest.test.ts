@@ -49,6 +49,14 @@ it('runs it during a backup, and not while the VM has another lock', async () =>
   expect((await world.refused(world.call('run_in_guest', run(['systemctl', 'status', 'nginx'])))).code).toBe('locked');
 });
 
+it('answers the same to a later get_task, although the agent tells the end of a program once', async () => {
+  world = await openWorld({ policy: SYSTEMCTL });
+  const id = await world.asks('run_in_guest', run(['sh', '-c', 'exit 3']));
+  await world.done('approve', { approval_id: id });
+  const [{ run_id } = {}] = (await world.done('get_task', {})).runs as { run_id?: string }[];
+  expect((await world.done('get_task', { run_id })).result).toMatchObject({ exit_code: 3 });
+});
+
 it('answers an exit code other than 0', async () => {
   world = await openWorld({ policy: SYSTEMCTL });
   const id = await world.asks('run_in_guest', run(['sh', '-c', 'exit 3']));

@@ -21,8 +21,27 @@ interface Ended {
   'err-data'?: string;
 }
 
-/** @param path …/agent @param pid as the agent returned it */
-export async function endOf(api: ProxmoxReader, path: string, pid: number | undefined): Promise<InsideAnswer> {
+/** Runs whose ends are kept. */
+const KEPT = 100;
+const ends = new Map<string, Promise<InsideAnswer>>();
+
+/**
+ * The end of a run's program. The agent tells it once and then forgets the process, so it is kept for those who ask later: the caller after a
+ * human's yes, and get_task.
+ * @param path …/agent @param pid as the agent returned it
+ */
+export async function endOf(run: string, api: ProxmoxReader, path: string, pid: number | undefined): Promise<InsideAnswer> {
+  const end = ends.get(run) ?? askForEnd(api, path, pid);
+  ends.set(run, end);
+  const [oldest] = ends.keys();
+  if (ends.size > KEPT && oldest !== undefined) ends.delete(oldest);
+  const answer = await end;
+  // It may still run.
+  if (answer.notice !== undefined) ends.delete(run);
+  return answer;
+}
+
+async function askForEnd(api: ProxmoxReader, path: string, pid: number | undefined): Promise<InsideAnswer> {
   if (pid === undefined) return { notice: 'the agent returned no process id, so the outcome of the program is unknown' };
   for (let look = 1; look <= LOOKS.times; look++) {
     const seen = await api.get<Ended>(`${path}/exec-status`, { pid }).catch((thrown: unknown) => asError(thrown));

@@ -116,8 +116,11 @@ function exec(context: Context): unknown {
 
 function execStatus(context: Context): unknown {
   const guest = answering(context);
-  const done = context.world.get('process', `${guest.vmid}/${integer(context, 'pid')}`) ?? refuse("Agent error: Invalid parameter 'pid'");
+  const key = `${guest.vmid}/${integer(context, 'pid')}`;
+  const done = context.world.get('process', key) ?? refuse("Agent error: Invalid parameter 'pid'");
   if (done.until !== undefined && context.at < done.until) return { exited: 0 };
+  // The agent forgets a process whose end it has told.
+  context.world.drop('process', key);
   if (done.signal !== undefined) return { exited: 1, signal: done.signal };
   return {
     exited: 1,
