@@ -24,7 +24,7 @@ const input = z.strictObject({
 });
 type Args = z.output<typeof input>;
 
-const output = z.object({
+const output = z.looseObject({
   vmid: z.number(),
   name: z.string(),
   exit_code: z.number().optional(),

@@ -60,7 +60,7 @@ it('answers the same to a later get_task, although the agent tells the end of a 
 it('answers an exit code other than 0', async () => {
   world = await openWorld({ policy: SYSTEMCTL });
   const id = await world.asks('run_in_guest', run(['sh', '-c', 'exit 3']));
-  expect((await world.done('approve', { approval_id: id })).result).toMatchObject({ exit_code: 3 });
+  expect((await world.done('approve', { approval_id: id })).result).toMatchObject({ exit_code: 3, run_id: expect.stringMatching(/^run_/) });
 });
 
 it.each([
