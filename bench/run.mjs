@@ -79,26 +79,17 @@ async function latency(cluster, { call, pid }, guests) {
   const rows = [];
   for (const [what, ours, floor, paths] of reads) {
     const times = CALLS_A_ROUND[guests];
-    const one = paths.length === 1;
     const values = await interleave(CALL_ROUNDS, {
       product: () => perCall(times, pid, ours),
       bare: () => perCall(times, bare.pid, floor),
       raw: () => perCall(times, raw.pid, () => raw.ask(...paths)),
-      ...(one ? {} : { alone: () => perCall(times, raw.pid, () => eachAlone(raw, paths)) }),
     });
-    const { product, bare: floors } = values;
-    const against = one ? '1 GET' : `${paths.length} GETs side by side`;
-    rows.push([what, against, product, values.raw], [`${what}, bare SDK v2 server`, against, floors, values.raw]);
-    if (!one) rows.push([what, `${paths.length} GETs, each as the one beside list_vms`, product, values.alone]);
+    const against = paths.length === 1 ? '1 GET' : `${paths.length} GETs side by side`;
+    rows.push([what, against, values.product, values.raw], [`${what}, bare SDK v2 server`, against, values.bare, values.raw]);
   }
   await bare.client.close();
   raw.end();
   return rows;
-}
-
-/** One GET after another: side by side, two share what one costs to wake a process. */
-async function eachAlone(raw, paths) {
-  for (const path of paths) await raw.ask(path);
 }
 
 async function requestsPerCall(cluster, { call }) {
