@@ -10,9 +10,9 @@ const testsOf = (findTests as () => (file: string) => string[])();
 test.each([
   ['its own test', 'src/engine/limits/reservations.ts', ['tests/engine/limits/reservations.test.ts']],
   [
-    'the test of the folder, where each imports all operations',
+    'the tests of the folder, where each imports all operations',
     'src/operations/snapshot/list-snapshots.ts',
-    ['tests/operations/snapshot/snapshots.test.ts'],
+    ['tests/operations/snapshot/rollback-snapshot.test.ts', 'tests/operations/snapshot/snapshots.test.ts'],
   ],
   [
     'the tests of what imports it',
