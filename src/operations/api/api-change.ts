@@ -5,6 +5,7 @@ import type { PlanDraft } from '../../core/plan/plan.ts';
 import type { Json, JsonObject } from '../../core/text/json.ts';
 import { plainText } from '../../core/text/text.ts';
 import { contract } from '../../proxmox/contract/contract.ts';
+import { itemsOf } from '../../proxmox/guest/property-strings.ts';
 import { defineOperation, type Operation } from '../define.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
 import { answerOf, maskedJson } from './lib/answer.ts';
@@ -120,7 +121,7 @@ function digestFor({ api, params }: ApiRequest, object: JsonObject | undefined):
 
 /** The settings that a change names, or all that a deletion removes. */
 function beforeOf({ api, params }: ApiRequest, object: JsonObject): Record<string, Json> {
-  const removed = String(params.delete ?? '').split(/[,;\s]+/);
+  const removed = itemsOf(String(params.delete ?? ''));
   const names = api.method === 'PUT' ? [...Object.keys(params), ...removed] : Object.keys(object);
   const shown = names.filter((name) => name !== 'digest' && name !== 'delete' && object[name] !== undefined).slice(0, 30);
   return Object.fromEntries(shown.map((name) => [name, maskedJson(object[name] as Json)]));

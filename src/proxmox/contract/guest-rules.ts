@@ -1,7 +1,7 @@
 import type { GuestType } from '../../core/guest.ts';
 import { DRIVE, MOUNT, privilegesFor } from '../access/option-privileges.ts';
 import { backupOwner } from '../guest/disks.ts';
-import type { Options } from '../guest/property-strings.ts';
+import { itemsOf, type Options } from '../guest/property-strings.ts';
 import { bridges, contents, copied, drive, netsOf, onGuest, reading, space, spaceOf } from './devices.ts';
 import { type Need, need } from './need.ts';
 
@@ -25,8 +25,6 @@ export interface Known {
 /** Privileges that the code of a method asks for beside the expression in the contract; measured on Proxmox VE 9.2, or of its documentation. */
 export type Rule = (asked: Asked, known: Known) => Need[] | Promise<Need[]>;
 
-/** The items of a list as the API takes it. */
-export const list = (text: string | undefined): string[] => (text ?? '').split(/[,;\s]+/).filter((part) => part !== '');
 const isOn = (value: string | undefined) => value === '1' || value === 'true';
 const vmidOf = ({ at }: Asked) => at.vmid ?? '';
 
@@ -53,7 +51,7 @@ const config =
   async (asked, known) => {
     const vmid = vmidOf(asked);
     const { params } = asked;
-    const removed = [...list(params.delete), ...list(params.revert)];
+    const removed = [...itemsOf(params.delete), ...itemsOf(params.revert)];
     const set = Object.keys(params).filter((name) => !CONTROL.has(name));
     const isDevice = (name: string) => DRIVE.test(name) || /^(net|unused)\d+$/.test(name);
     const now = [...set, ...removed].some(isDevice) ? await known.config(type, vmid) : {};
@@ -152,7 +150,7 @@ const move =
  * map changes where disks lie.
  */
 const migrate: Rule = (asked) => {
-  const map = list(asked.params.targetstorage ?? asked.params['target-storage']);
+  const map = itemsOf(asked.params.targetstorage ?? asked.params['target-storage']);
   const targets = map.filter((pair) => pair !== '1').map((pair) => pair.split(':').at(-1) ?? '');
   return [...(map.length > 0 && !map.includes('1') ? [onGuest(vmidOf(asked), 'VM.Config.Disk')] : []), ...targets.flatMap(space)];
 };
@@ -160,7 +158,7 @@ const migrate: Rule = (asked) => {
 const unlink: Rule = async (asked, known) => {
   if (!isOn(asked.params.force)) return [];
   const now = await known.config('qemu', vmidOf(asked));
-  return list(asked.params.idlist).flatMap((name) => spaceOf(now[name]));
+  return itemsOf(asked.params.idlist).flatMap((name) => spaceOf(now[name]));
 };
 
 /** Hibernating writes the memory to a storage, to the one of a disk where none is named. */

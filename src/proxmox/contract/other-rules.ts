@@ -1,7 +1,8 @@
 import { backupOwner } from '../guest/disks.ts';
+import { itemsOf } from '../guest/property-strings.ts';
 import { storageOf } from '../storage.ts';
 import { allOrBackups, onGuest, space } from './devices.ts';
-import { list, type Rule } from './guest-rules.ts';
+import type { Rule } from './guest-rules.ts';
 import { modifying, type Need, need } from './need.ts';
 
 /** `all` skips the guests without VM.Backup in silence; the members of a pool are not looked up. */
@@ -13,7 +14,7 @@ const vzdump: Rule = ({ params }) => {
     ...(slow ? [need('/', 'Sys.Modify')] : []),
     ...(keep ? [need(`/storage/${storage}`, 'Datastore.Allocate')] : []),
     ...space(storage),
-    ...list(vmid).map((one) => onGuest(one, 'VM.Backup')),
+    ...itemsOf(vmid).map((one) => onGuest(one, 'VM.Backup')),
   ];
 };
 
@@ -36,19 +37,19 @@ const prune: Rule = ({ at, params }) => [allOrBackups(at.storage ?? '', params.v
 const each =
   (privilege: string): Rule =>
   ({ params }) =>
-    list(params.vms).map((vmid) => onGuest(vmid, privilege));
+    itemsOf(params.vms).map((vmid) => onGuest(vmid, privilege));
 
 /** Membership decides over rights, so it needs the right to give some away. */
 const members: Rule = ({ params }) => [
-  ...list(params.vms).map((vmid) => need(`/vms/${vmid}`, ...modifying(`/vms/${vmid}`))),
-  ...list(params.storage).map((storage) => need(`/storage/${storage}`, ...modifying(`/storage/${storage}`))),
+  ...itemsOf(params.vms).map((vmid) => need(`/vms/${vmid}`, ...modifying(`/vms/${vmid}`))),
+  ...itemsOf(params.storage).map((storage) => need(`/storage/${storage}`, ...modifying(`/storage/${storage}`))),
 ];
 
 /** The storage is `local` where neither it nor a folder is named; that of a job that exists is not looked up. */
 const job =
   (is: 'new' | 'changed'): Rule =>
   ({ params }) => {
-    const usual = params.dumpdir === undefined && (is === 'new' || list(params.delete).includes('storage')) ? 'local' : undefined;
+    const usual = params.dumpdir === undefined && (is === 'new' || itemsOf(params.delete).includes('storage')) ? 'local' : undefined;
     const storage = params.storage ?? usual;
     return [
       ...(storage === undefined ? [] : [need(`/storage/${storage}`, 'Datastore.Allocate')]),

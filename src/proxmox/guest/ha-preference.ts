@@ -1,5 +1,6 @@
 import type { GetApi } from '../../core/proxmox.ts';
 import { isSet } from '../../core/text/sizes.ts';
+import { itemsOf } from './property-strings.ts';
 
 interface Rule {
   /** `vm:101,ct:200` */
@@ -19,7 +20,7 @@ export async function preferredNodes(api: GetApi, sids: readonly string[], onlin
   const found = new Map<string, string[]>();
   for (const { resources, nodes } of rules.filter(({ disable }) => !isSet(disable))) {
     const best = highest(nodes, online);
-    for (const sid of partsOf(resources)) if (sids.includes(sid) && best.length > 0) found.set(sid, best);
+    for (const sid of itemsOf(resources)) if (sids.includes(sid) && best.length > 0) found.set(sid, best);
   }
   if (found.size === 0) return found;
   for (const { sid = '', failback = 1 } of await listed<{ sid?: string; failback?: number | boolean }>(api, '/cluster/ha/resources'))
@@ -32,12 +33,8 @@ async function listed<Row>(api: GetApi, path: string, params: Record<string, str
   return api.get<Row[]>(path, params).catch(() => []);
 }
 
-function partsOf(list = ''): string[] {
-  return list.split(/[\s,;]+/).filter((one) => one !== '');
-}
-
 function highest(nodes: string | undefined, online: readonly string[]): string[] {
-  const ranked = partsOf(nodes).map((one) => ({ node: one.split(':')[0] ?? '', priority: Number(one.split(':')[1] ?? 0) }));
+  const ranked = itemsOf(nodes).map((one) => ({ node: one.split(':')[0] ?? '', priority: Number(one.split(':')[1] ?? 0) }));
   const here = ranked.filter(({ node }) => online.includes(node));
   const most = Math.max(...here.map(({ priority }) => priority));
   return here.filter(({ priority }) => priority === most).map(({ node }) => node);

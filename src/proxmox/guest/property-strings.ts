@@ -1,6 +1,11 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 
+/** The items of a list in one text, as the API takes and answers it: `105,106`, `vm:101;ct:200`, `web prod`. */
+export function itemsOf(list: string | undefined): string[] {
+  return (list ?? '').split(/[,;\s]+/).filter((item) => item !== '');
+}
+
 /** A property string in order: `{ virtio: 'BC:24:…', bridge: 'vmbr0' }`. */
 export type Properties = Record<string, string>;
 

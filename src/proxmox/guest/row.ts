@@ -1,6 +1,6 @@
 import type { GuestType } from '../../core/guest.ts';
 import { gibOf, isSet, mibOf } from '../../core/text/sizes.ts';
-import { textOf } from './property-strings.ts';
+import { itemsOf, textOf } from './property-strings.ts';
 
 /** The figures that the lists of the cluster and of a node have alike. They may come as text. */
 export interface Figures {
@@ -113,5 +113,5 @@ function addGauges(to: Gauges, row: Figures, cpus: number | undefined): void {
 
 /** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */
 export function tagsOf(text: string | undefined): string[] {
-  return (text ?? '').split(/[;,\s]+/).filter((tag) => tag !== '');
+  return itemsOf(text);
 }

@@ -7,6 +7,7 @@ import { failMissing } from '../../../proxmox/access/privileges.ts';
 import { backupOwner, ownerOf } from '../../../proxmox/guest/disks.ts';
 import { type GuestRow, isFree, listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
 import { readPreconditions } from '../../../proxmox/guest/migration.ts';
+import { itemsOf } from '../../../proxmox/guest/property-strings.ts';
 import type { ApiRequest } from './request.ts';
 
 /** Parameters that name guests by VMID: `105`, `vm:105,ct:200`. */
@@ -87,7 +88,7 @@ function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
 }
 
 function namedIn(values: Readonly<Record<string, unknown>>): number[] {
-  const texts = NAMING.flatMap((name) => listIn(values[name]));
+  const texts = NAMING.flatMap((name) => itemsOf(String(values[name] ?? '')));
   return texts.flatMap((text) => (/^(?:(?:vm|ct):)?\d+$/.test(text) ? Number(text.replace(/^\w+:/, '')) : []));
 }
 
@@ -100,7 +101,7 @@ type Job = Readonly<Record<string, unknown>>;
 
 /** The object as the request leaves it. */
 function changedBy({ params }: ApiRequest, object: JsonObject): Job {
-  const removed = listIn(params.delete);
+  const removed = itemsOf(String(params.delete ?? ''));
   return Object.fromEntries(Object.entries({ ...object, ...params }).filter(([name]) => !removed.includes(name)));
 }
 
@@ -112,13 +113,8 @@ function isForAll({ all, pool, exclude }: Job): boolean {
 /** @param hidden pools in which a guest may be that is listed without one */
 function isOfJob({ vmid, pool, node }: GuestRow, job: Job, hidden: ReadonlySet<string>): boolean {
   const isMember = job.pool !== undefined && (pool === job.pool || (pool === undefined && hidden.has(String(job.pool))));
-  const takes = (isForAll(job) || isMember) && !listIn(job.exclude).includes(String(vmid));
+  const takes = (isForAll(job) || isMember) && !itemsOf(String(job.exclude ?? '')).includes(String(vmid));
   return takes && (job.node === undefined || job.node === node);
-}
-
-/** A list in one text: `105,106` */
-function listIn(list: unknown): string[] {
-  return String(list ?? '').split(/[,;\s]+/);
 }
 
 /** Guests whose volume, backup or entry in the access list the request changes. These may exist without the guest. */

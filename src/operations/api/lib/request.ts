@@ -5,6 +5,7 @@ import { nearest } from '../../../core/text/nearest.ts';
 import { hidesSomething, plainText } from '../../../core/text/text.ts';
 import { declaredAs, paramProblems } from '../../../proxmox/contract/check-params.ts';
 import { type ApiMethod, type Contract, contract } from '../../../proxmox/contract/contract.ts';
+import { itemsOf } from '../../../proxmox/guest/property-strings.ts';
 import type { Operation } from '../../define.ts';
 import { filled } from '../../filled.ts';
 import { setting } from '../../secret.ts';
@@ -93,7 +94,7 @@ function refuseCovered(what: string, tool: string): never {
 
 /** Refuses keys that a tool sets, because the tool counts them against the limits and shows what is lost. @throws forbidden_by_policy */
 function checkKeys(name: string, values: Record<string, string | string[]>, tools: readonly Operation[]): void {
-  const removed = [values.delete, values.revert].flatMap((list) => (list === undefined ? [] : String(list).split(/[,;\s]+/)));
+  const removed = [values.delete, values.revert].flatMap((list) => itemsOf(String(list ?? '')));
   for (const key of [...Object.keys(values), ...removed]) {
     const tool = toolOfKey(key, tools);
     if (tool !== undefined) refuseCovered(`${key} of ${name}`, tool);

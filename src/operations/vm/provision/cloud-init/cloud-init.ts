@@ -4,7 +4,7 @@ import { fail } from '../../../../core/errors/errors.ts';
 import { ipVersion, parseNetwork } from '../../../../core/network.ts';
 import type { Params, ParamValue } from '../../../../core/plan/plan.ts';
 import type { ProxmoxVersion } from '../../../../core/proxmox.ts';
-import { parseProperties } from '../../../../proxmox/guest/property-strings.ts';
+import { itemsOf, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { encodeSshKeys } from '../../../../proxmox/guest/ssh-keys.ts';
 import { secret } from '../../../secret.ts';
 import { line, lines } from '../../lib/schemas.ts';
@@ -76,7 +76,7 @@ export function ipconfigsOf(values: Readonly<Record<string, unknown>>): [string,
 
 /** The addresses of name servers, which may stand between blanks, commas or semicolons. */
 export function serversOf(text = ''): string[] {
-  return text.split(/[\s,;]+/).filter((server) => server !== '');
+  return itemsOf(text);
 }
 
 /** `ip=10.0.0.5/24,gw=10.0.0.1`, `ip=dhcp`, `ip6=auto`, … */
