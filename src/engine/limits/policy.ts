@@ -75,6 +75,23 @@ export function evaluate(policy: Policy, subject: Subject, base: ApprovalMethod)
   };
 }
 
+/** The highest VMID of Proxmox VE. */
+const LAST_VMID = 999_999_999;
+
+/** The first VMID from this one on that no rule bans by its range alone. Where none is left, this one: its refusal names the rule. */
+export function outsideBans(vmid: number, { rules }: Policy): number {
+  const bans = rules.flatMap(({ never, match: { vmid: ranges = [], effect, ...more } }) => {
+    const isByRange = Object.values(more).every((one) => one === undefined) && (effect?.includes('change') ?? true);
+    return never && isByRange ? ranges : [];
+  });
+  for (let next = vmid; next <= LAST_VMID; ) {
+    const ban = bans.find(({ from, to }) => from <= next && next <= to);
+    if (!ban) return next;
+    next = ban.to + 1;
+  }
+  return vmid;
+}
+
 /** A changed guest must be one that the policy names; so must a copied one, unless it is a template. */
 function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
   for (const guest of subject.guests) {

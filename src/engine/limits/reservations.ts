@@ -1,5 +1,4 @@
 import { fail } from '../../core/errors/errors.ts';
-import type { Policy } from '../../core/settings/policy.ts';
 import type { FreshGuest, ReservationRequest } from '../../operations/define.ts';
 import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guest/guests.ts';
 import type { Reservation } from '../../store/schema.ts';
@@ -8,6 +7,7 @@ import { isoNow, type Ports } from '../ports.ts';
 import { doomedVmids, openRunsOf } from '../runs/outcome/late.ts';
 import { leaseFrom } from '../runs/worker.ts';
 import { holding, releaseLeft } from './hold.ts';
+import { outsideBans } from './policy.ts';
 
 /** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
 const LISTED_SECONDS = 15;
@@ -89,23 +89,6 @@ export async function freeVmid(ports: Ports, more: readonly number[] = []): Prom
   if (vmid === first && !avoid.has(first)) return first;
   const listed = new Set((await listGuests(api)).map((g) => g.vmid));
   while (avoid.has(vmid) || listed.has(vmid) || !(await isFree(api, vmid))) vmid = outsideBans(vmid + 1, policy);
-  return vmid;
-}
-
-/** The highest VMID of Proxmox VE. */
-const LAST_VMID = 999_999_999;
-
-/** The first VMID from this one on that no rule bans by its range alone. Where none is left, this one: its refusal names the rule. */
-function outsideBans(vmid: number, { rules }: Policy): number {
-  const bans = rules.flatMap(({ never, match: { vmid: ranges = [], effect, ...more } }) => {
-    const isByRange = Object.values(more).every((one) => one === undefined) && (effect?.includes('change') ?? true);
-    return never && isByRange ? ranges : [];
-  });
-  for (let next = vmid; next <= LAST_VMID; ) {
-    const ban = bans.find(({ from, to }) => from <= next && next <= to);
-    if (!ban) return next;
-    next = ban.to + 1;
-  }
   return vmid;
 }
 
