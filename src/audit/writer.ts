@@ -16,8 +16,8 @@ const RESERVE_BYTES = 64 * 1024 * 1024;
 /** Reads that one principal may do at once, and how many per second come back. Each leaves a line here, and disks are finite. */
 const READS = { size: 2000, perSecond: 200 };
 
-/** How long (ms) a look at the disk counts that found enough space. While it finds too little, each read looks again. */
-const FREE_MS = 250;
+/** How long (ms) a look counts that found the file writable, or enough space. While it finds a fault, each call looks again. */
+const FINE_MS = 250;
 
 export interface AuditOptions {
   file: string;
@@ -110,9 +110,13 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     await makeFolder();
     await (await open(file, 'a', 0o600)).close();
   });
+  let lastReady = Number.NEGATIVE_INFINITY;
   async function ready(): Promise<void> {
+    const now = clock.now();
+    if (isRecent(lastReady, now)) return;
     try {
       if (!trail.isOpen()) await make();
+      lastReady = now;
     } catch (cause) {
       throw unwritable(cause, ' Nothing was done.');
     }
@@ -155,8 +159,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
         details: { retryAfterSeconds: 1 },
       });
     const now = clock.now();
-    const isKnown = lastFree.bytes >= RESERVE_BYTES && now - lastFree.at < FREE_MS && now >= lastFree.at;
-    return isKnown ? undefined : refuseFull(now);
+    return lastFree.bytes >= RESERVE_BYTES && isRecent(lastFree.at, now) ? undefined : refuseFull(now);
   }
 
   async function refuseFull(now: number): Promise<void> {
@@ -179,6 +182,11 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       await anchor?.close();
     },
   };
+}
+
+/** A clock that was set back makes a look old. */
+function isRecent(at: number, now: number): boolean {
+  return now >= at && now - at < FINE_MS;
 }
 
 /** Calls during a call share its result: 64 reads at once are one look at the disk. */

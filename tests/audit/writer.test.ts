@@ -66,15 +66,43 @@ describe('writing', () => {
     expect(await verifyAudit(file)).toEqual({ file, count: 3, head: parsed[2].hash, problems: [], recovered: [] });
   });
 
-  test('a call looks at the file three times: before anything is done, before its line and after it', async () => {
-    const one = audit();
+  test('a line needs a look at the file before it and one after it, and calls of a quarter second share the look before anything is done', async () => {
+    let now = 0;
+    const one = audit({ clock: { ...systemClock, now: () => now } });
     await write(1, one);
     const [byName, byHandle] = [vi.spyOn(fs, 'statSync'), vi.spyOn(fs, 'fstatSync')];
+    const looks = () => [byName.mock.calls.filter(([path]) => path === file).length, byHandle.mock.calls.length];
+    for (now of [1000, 1100, 1249]) {
+      await one.ready();
+      await one.append(record(1), { durable: false });
+    }
+    const within = looks();
+    now = 1250;
     await one.ready();
-    await one.append(record(1), { durable: false });
-    const looks = [byName.mock.calls.filter(([path]) => path === file).length, byHandle.mock.calls.length];
+    const after = looks();
     vi.restoreAllMocks();
-    expect(looks).toEqual([2, 1]);
+    expect([within, after]).toEqual([
+      [4, 3],
+      [5, 3],
+    ]);
+  });
+
+  test('a fault of the file shows a quarter second after it was fine, at once when the clock was set back, and as long as it lasts', async () => {
+    let now = 10_000;
+    const one = audit({ clock: { ...systemClock, now: () => now } });
+    await write(1, one);
+    await one.ready();
+    rmSync(file);
+    mkdirSync(file);
+    const faults = [];
+    for (now of [10_249, 10_250, 10_251, 9_000])
+      faults.push(
+        await one.ready().then(
+          () => 'none',
+          (error) => error.code,
+        ),
+      );
+    expect(faults).toEqual(['none', 'audit_unavailable', 'audit_unavailable', 'audit_unavailable']);
   });
 
   test('fifty calls at once become one chain in their order', async () => {
