@@ -1,6 +1,7 @@
 import type { ClientRequestArgs, IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { TrustedConnector } from '../trust/tls.ts';
+import { headerOf } from './answer.ts';
 
 /** Proxmox closes idle connections after 5 s; a request on a closing one would be lost. */
 const IDLE_MS = 4000;
@@ -83,9 +84,9 @@ export function createConnections(connector: TrustedConnector): Connections {
   return {
     kept,
     fresh,
-    heed({ socket, headers }) {
-      const seconds = /timeout=(\d+)/.exec(String(headers['keep-alive'] ?? ''))?.[1];
-      if (seconds !== undefined) lives.set(socket, Math.min(IDLE_MS, 1000 * (Number(seconds) - 1)));
+    heed(answer) {
+      const seconds = /timeout=(\d+)/.exec(headerOf(answer, 'keep-alive') ?? '')?.[1];
+      if (seconds !== undefined) lives.set(answer.socket, Math.min(IDLE_MS, 1000 * (Number(seconds) - 1)));
     },
     close() {
       clearTimeout(sweeping);

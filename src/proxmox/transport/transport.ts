@@ -5,7 +5,7 @@ import type { Method } from '../../core/plan/plan.ts';
 import type { Reply } from '../answers/errors.ts';
 import { form, isPlainPath, urlFor, type WireParams } from '../guest/encode.ts';
 import { ConnectFailure, connectReason, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
-import { answerOf, bodyOf, reasonOf, TooLarge } from './answer.ts';
+import { answerOf, bodyOf, headerOf, reasonOf, TooLarge } from './answer.ts';
 import { createConnections } from './connections.ts';
 import { garbledReason } from './garbled.ts';
 import { limitPerKey } from './limit.ts';
@@ -95,7 +95,7 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
       const response = await answerOf(request);
       connections.heed(response);
       const body = await bodyOf(response);
-      return { reply: { status: response.statusCode ?? 0, reason: reasonOf(response), body, date: response.headers.date ?? null } };
+      return { reply: { status: response.statusCode ?? 0, reason: reasonOf(response), body, date: headerOf(response, 'date') ?? null } };
     } catch (thrown) {
       request.destroy();
       const causes = causesOf(thrown);
