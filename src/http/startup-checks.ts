@@ -57,7 +57,7 @@ export async function checkPinned(settings: Settings): Promise<void> {
     if (verifySsl || caFile !== undefined || fingerprints.length > 0) continue;
     const [{ openTrustStore }, { inspectTls }] = await Promise.all([
       import('../proxmox/trust/store.ts'),
-      import('../proxmox/trust/tls.ts'),
+      import('../proxmox/trust/inspect.ts'),
     ]);
     if (openTrustStore(settings.dataDir).get(pinnedAs(cluster))) continue;
     const shown = await Promise.any(endpoints.map((endpoint) => inspectTls(endpoint))).catch((error: AggregateError) => {

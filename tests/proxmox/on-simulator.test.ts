@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ProxmoxApi, ResolvedRequest } from '../../src/core/proxmox.ts';
-import { inspectTls } from '../../src/proxmox/trust/tls.ts';
+import { inspectTls } from '../../src/proxmox/trust/inspect.ts';
 import { learnPin } from '../../src/proxmox/trust/trust.ts';
 import { withSimulator } from '../helpers/simulator.ts';
 import { openedGate } from './server.ts';

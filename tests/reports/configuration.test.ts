@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { endpoints, tokenId } from '../../src/config/values.ts';
 import { asError } from '../../src/core/errors/errors.ts';
 import { refusalOf } from '../../src/proxmox/answers/errors.ts';
-import { inspectTls } from '../../src/proxmox/trust/tls.ts';
+import { inspectTls } from '../../src/proxmox/trust/inspect.ts';
 
 describe('community-scripts/ProxmoxVE-Local#304: a link-local host with its interface', () => {
   test.each([

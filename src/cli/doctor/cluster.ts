@@ -8,8 +8,10 @@ import { counted } from '../../core/text/text.ts';
 import { currentGuests } from '../../proxmox/guest/fresh.ts';
 import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
+import { caFault, pinFault, readCa, sameFingerprint } from '../../proxmox/trust/certificate.ts';
+import { inspectTls } from '../../proxmox/trust/inspect.ts';
 import type { Pin } from '../../proxmox/trust/store.ts';
-import { caFault, type Endpoint, inspectTls, pinFault, readCa, sameFingerprint } from '../../proxmox/trust/tls.ts';
+import type { Endpoint } from '../../proxmox/trust/tls.ts';
 import { type Check, failed, faultOf, ok, warn } from './check.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */

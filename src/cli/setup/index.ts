@@ -7,7 +7,7 @@ import type { Settings } from '../../core/settings/settings.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { type TokenPlan, tokenLines } from '../../operations/token-setup.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
-import { inspectTls } from '../../proxmox/trust/tls.ts';
+import { inspectTls } from '../../proxmox/trust/inspect.ts';
 import { renderResult } from '../../render/result.ts';
 import { CLIENT_NAMES, clientConfig, clientOf, configurationFor, writeConfiguration } from '../commands/client-config.ts';
 import { agree, confirmPin, keepPin, pinText } from '../commands/trust.ts';

@@ -5,8 +5,10 @@ import { asError } from '../../core/errors/errors.ts';
 import { isPrivate } from '../../core/network.ts';
 import type { ConnectionSettings } from '../../core/settings/settings.ts';
 import { path } from '../guest/encode.ts';
+import { caFault, readCa, type TrustPolicy, unknownCertificate } from './certificate.ts';
+import { inspectTls } from './inspect.ts';
 import type { Pin, TrustStore } from './store.ts';
-import { caFault, type Endpoint, inspectTls, readCa, type TrustPolicy, unknownCertificate } from './tls.ts';
+import type { Endpoint } from './tls.ts';
 
 type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
 
