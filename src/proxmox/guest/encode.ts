@@ -62,3 +62,8 @@ export function urlFor(endpoint: { host: string; port: number }, path: string, q
   url.search = query;
   return url;
 }
+
+/** The node that a path is about; empty for a path of the whole cluster. */
+export function nodeOf(path: string): string {
+  return /^\/nodes\/([^/]+)/.exec(path)?.[1] ?? '';
+}

@@ -1,4 +1,5 @@
 import type { RequestStep } from '../../../core/plan/plan.ts';
+import { nodeOf } from '../../../proxmox/guest/encode.ts';
 
 /** Requests of one plan in flight on a node: each is a worker task, and the node serves its guests beside them. */
 const PER_NODE = 4;
@@ -10,7 +11,7 @@ export class Turns {
 
   /** Runs the work of a request once each thing that it shares has room for it. */
   async within<T>(step: RequestStep, work: () => Promise<T>): Promise<T> {
-    const needs = { ...step.atMost, [`node ${nodeOf(step)}`]: PER_NODE };
+    const needs = { ...step.atMost, [`node ${placeOf(step)}`]: PER_NODE };
     if (this.fits(needs)) this.add(needs, 1);
     else await new Promise<void>((go) => this.waiting.push({ needs, go }));
     try {
@@ -37,6 +38,6 @@ export class Turns {
   }
 }
 
-function nodeOf({ task, path }: RequestStep): string {
-  return task?.node ?? /^\/nodes\/([^/]+)/.exec(path)?.[1] ?? '';
+function placeOf({ task, path }: RequestStep): string {
+  return task?.node ?? nodeOf(path);
 }
