@@ -35,7 +35,10 @@ const REFUSALS: readonly Refusal[] = [
       match: /^unable to get any free VMID in range/,
       hint: 'Ask the operator to widen the VMID range (datacenter option next-id). Every VMID of it is taken.',
     },
-    { match: /^(VM|CT) \d+ is already a pool member/, hint: 'Ask the operator to move the guest, which is in a pool already.' },
+    {
+      match: /^update pools failed: VM \d+ is (already|not) a pool member/,
+      hint: 'Call again. Another client changed the pool meanwhile.',
+    },
     { match: /^snapshot name '.*' already used/, hint: 'Choose another snapshot name.' },
     { match: /^base volume '.*' is still in use by linked clone/, hint: 'Delete its linked clones first, or convert them to full clones.' },
     {
@@ -56,8 +59,8 @@ const REFUSALS: readonly Refusal[] = [
     /^(can't lock file '|cfs-lock '|.*got lock request timeout|Failed to obtain guest migration lock)/,
   ]),
   ...refusals('guest_running', [
-    /^((unable to restore VM \d+ - )?vm is running|VM \d+ is running - destroy failed|.*container is running)/,
-    /^you can't convert a VM to template if VM is running/,
+    /^((unable to restore VM \d+ - )?vm is running|VM \d+ is running - destroy failed|.*container is running|can't overwrite running container)/,
+    /^you can't convert a (VM|CT) to template if (VM|the CT) is running/,
     /^Full clone of a running container is only possible/,
   ]),
   ...refusals('guest_protected', [/protection mode enabled/]),
@@ -69,7 +72,7 @@ const REFUSALS: readonly Refusal[] = [
       match: /^VM quit\/powerdown failed - got timeout/,
       hint: 'Wait longer, or call stop_vm with force. The guest did not react and still runs.',
     },
-    { match: /^you can't (start a vm if it's a|convert a template to a) template/, hint: 'Clone the template first.' },
+    { match: /^you can't (start a (vm|CT) if it's a|convert a template to a) template/, hint: 'Clone the template first.' },
     { match: /^unexpected state change/, hint: 'Check the guest and call again. It was started or stopped at the same time.' },
     { match: /^No QEMU guest agent configured/, hint: 'Enable the agent option of the VM, then stop and start it.' },
     { match: /^QEMU guest agent is not running/, hint: 'Wait until the guest has booted, or install qemu-guest-agent in it.' },
@@ -89,7 +92,7 @@ const REFUSALS: readonly Refusal[] = [
     },
   ]),
   ...refusals('not_possible', [
-    { match: /^Agent error: Command .* has been disabled/, hint: "The guest's own policy forbids this agent command." },
+    { match: /^Agent error: (The c|C)ommand .* has been disabled/, hint: "The guest's own policy forbids this agent command." },
     {
       match:
         /^(only root can set '|Only root may use this option|Only root can pass|.*only allowed for root@pam|Permission check failed \(user != root@pam\))/i,
@@ -98,15 +101,15 @@ const REFUSALS: readonly Refusal[] = [
     { match: /^shrinking disks is not supported|^unable to shrink disk/, hint: 'Ask for a larger size. Disks only grow.' },
     { match: /^you can't resize a cdrom/, hint: 'Name a disk, not a CD drive.' },
     { match: /^parameter 'storage' not allowed for linked clones/, hint: 'Make a full clone, or leave the storage out.' },
-    { match: /^Linked clone feature is not supported/, hint: 'Make a full clone.' },
-    { match: /^can't clone (VM )?to (node|non-shared storage) /, hint: 'Clone on the same node, then migrate.' },
+    { match: /^Linked clone feature (is not supported|for '.*' is not available)/, hint: 'Make a full clone.' },
+    { match: /^can't clone ((VM|CT) )?to (node|non-shared storage) /, hint: 'Clone on the same node, then migrate.' },
     { match: /^snapshot feature is not available/, hint: 'Move the disks to a storage that supports snapshots.' },
     { match: /^can't rollback, '.*' is not most recent snapshot/, hint: 'Delete the newer snapshots first.' },
     {
-      match: /^(unable to remove VM \d+ - used in HA resources|There is a replication job )/,
+      match: /^(unable to remove (VM|CT) \d+ - used in HA resources|There is a replication job )/,
       hint: 'Delete with purge, which also removes it from HA, replication and backup jobs.',
     },
-    /^can't migrate (running VM without --online|.*uses local devices)/,
+    /^can't migrate (running (VM|container) without --online|.*uses local devices)/,
     { match: /^target is local node/, hint: 'Choose another node. The guest is on this one already.' },
     /^you can't move (to the same storage|a disk with snapshots)/,
     { match: /^Permission check failed \(pool '.*' does not exist\)|^pool '.*' does not exist/, hint: 'Choose an existing pool.' },
@@ -132,7 +135,7 @@ const REFUSALS: readonly Refusal[] = [
     { match: /^cluster not ready - no quorum\?/, hint: 'Wait until enough nodes are back. The cluster has no quorum, so only reads work.' },
     { match: /^pve cluster filesystem not online/, hint: 'Ask the operator to start the service pve-cluster on this node.' },
     { match: /^hotplug problem - /, hint: 'Check get_vm for pending changes. Part of the change may be applied.' },
-    { match: /^(got no worker upid - start worker failed|starting worker failed)/, unknown: true },
+    { match: /^(got (no|strange) worker upid|starting worker failed)/, unknown: true },
   ]),
 ];
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Method } from '../../../src/core/plan/plan.ts';
 import { refusalOf } from '../../../src/proxmox/answers/errors.ts';
-import { meaningOf } from '../../../src/proxmox/answers/refusals.ts';
+import { meaningOf, takenVmid } from '../../../src/proxmox/answers/refusals.ts';
 
 interface Recorded {
   code: string;
@@ -81,6 +81,76 @@ describe('sentences read in the sources', () => {
     ['unable to destroy CT 105 - container is running', 'guest_running', undefined],
   ] as const)('%s', (text, code, retry) => {
     expect([meaningOf(text)?.code, meaningOf(text)?.retry]).toEqual([code, retry]);
+  });
+
+  it.each([
+    ['unable to get any free VMID in range [100, 110]', 'conflict', 'next-id'],
+    ['update pools failed: VM 105 is already a pool member', 'conflict', 'Another client changed the pool'],
+    ['update pools failed: VM 105 is not a pool member', 'conflict', 'Another client changed the pool'],
+    ['CT is locked (mounted)', 'locked', 'pct unmount'],
+    ['VM is paused - cannot shutdown', 'guest_state', 'Resume it'],
+    ['unexpected state change', 'guest_state', 'at the same time'],
+    ["you can't start a CT if it's a template", 'guest_state', 'Clone the template'],
+    ['Agent error: The command guest-exec has been disabled for this instance', 'not_possible', "guest's own policy"],
+    ['Agent error: Command guest-exec has been disabled: the command is not allowed', 'not_possible', "guest's own policy"],
+    ["can't clone to non-shared storage 'local-lvm'", 'not_possible', 'Clone on the same node'],
+    ["can't clone VM to node 'pve2' (VM uses local storage)", 'not_possible', 'Clone on the same node'],
+    ["can't rollback, 's1' is not most recent snapshot on 'tank:vm-105-disk-0'", 'not_possible', 'newer snapshots'],
+    ["can't clone CT to node 'pve2' (CT uses local storage)", 'not_possible', 'Clone on the same node'],
+    ["Linked clone feature for 'local:105/vm-105-disk-0.raw' is not available", 'not_possible', 'full clone'],
+    ['unable to remove CT 105 - used in HA resources and purge parameter not set.', 'not_possible', 'purge'],
+    ["There is a replication job '105-0' for guest '105' - Please remove that first.", 'not_possible', 'purge'],
+    ['cluster not ready - no quorum?', 'proxmox_refused', 'no quorum, so only reads work'],
+    ['pve cluster filesystem not online.', 'proxmox_refused', 'pve-cluster'],
+    ["hotplug problem - can't unplug bootdisk 'scsi0'", 'proxmox_refused', 'Part of the change may be applied'],
+  ] as const)('%s: with a hint of its own', (text, code, hint) => {
+    expect(meaningOf(text)).toMatchObject({ code, hint: expect.stringContaining(hint) });
+  });
+
+  it.each([
+    ['Full clone of a running container is only possible from a snapshot', 'guest_running'],
+    ["you can't convert a CT to template if the CT is running", 'guest_running'],
+    ["can't overwrite running container", 'guest_running'],
+    ["can't migrate running VM without --online", 'not_possible'],
+    ["can't migrate running container without --online or --restart", 'not_possible'],
+    ["can't migrate VM which uses local devices: hostpci0", 'not_possible'],
+    ["can't migrate running VM which uses local devices: hostpci0", 'not_possible'],
+    ['no space left on device', 'storage_unavailable'],
+    ["not enough free space on '/mnt/pve/nas'", 'storage_unavailable'],
+    ['Failed to obtain guest migration lock - replication job still running?', 'locked'],
+  ] as const)('%s', (text, code) => {
+    expect(meaningOf(text)?.code).toBe(code);
+  });
+
+  it.each([
+    ["VM 105 qga command 'get-osinfo' failed - got timeout", 'guest_state'],
+    ['got no worker upid - start worker failed', 'proxmox_refused'],
+    ["got strange worker upid ('UPID:pve:1' != 'UPID:pve:2') - start worker failed", 'proxmox_refused'],
+    ['starting worker failed: unable to open pipe', 'proxmox_refused'],
+  ] as const)('%s: it stays unknown whether the request took effect', (text, code) => {
+    expect(meaningOf(text)).toMatchObject({ code, unknown: true });
+  });
+
+  it.each([
+    ['VM 105 already running', 'running'],
+    ['CT 105 already running', 'running'],
+    ['VM 105 not running', 'stopped'],
+    ['CT 105 is not running', 'stopped'],
+    ['VM is paused - cannot shutdown', undefined],
+  ] as const)('%s: the state that the guest has already is %s', (text, already) => {
+    expect(meaningOf(text)?.already).toBe(already);
+  });
+
+  it.each([
+    ["VM 100 already exists on node 'pve'", 100],
+    ['unable to create VM 101 - VM 101 already exists', 101],
+    ["unable to restore CT 102 - CT 102 already exists on node 'pve'", 102],
+    ['unable to create CT 103: config file already exists', 103],
+    ["unable to create VM 104 - close (rename) atomic file '/etc/pve/nodes/pve/qemu-server/104.conf' failed: File exists", 104],
+    ['VM is locked (backup)', undefined],
+    ["unable to create VM 105 - VM 105 already exists' is odd", undefined],
+  ] as const)('%s: the VMID that is taken is %s', (text, vmid) => {
+    expect(takenVmid(text)).toBe(vmid);
   });
 
   it('are matched as sentences, not as words', () => {
