@@ -245,6 +245,8 @@ describe('the name of a file', () => {
     ['iso', '/a/debian%2013.iso?x=1', 'debian_13.iso'],
     ['import', '/noble.img', 'noble.qcow2'],
     ['vztmpl', '/debian-13-standard_13.1-2_amd64.tar.zst', 'debian-13-standard_13.1-2_amd64.tar.zst'],
+    // An OCI image, which Proxmox VE 9.1 takes as a template.
+    ['vztmpl', '/nginx_1.29.tar', 'nginx_1.29.tar'],
   ])('of %s %s is %s', (kind, url, expected) => {
     expect(name(kind, url)).toBe(expected);
   });

@@ -8,7 +8,7 @@ export type Kind = (typeof KINDS)[number];
 const ENDINGS: Record<Kind, { is: RegExp; words: string }> = {
   iso: { is: /.\.(iso|img)$/i, words: '.iso or .img' },
   import: { is: /.\.(qcow2|raw|vmdk|ova)$/, words: '.qcow2, .raw, .vmdk or .ova' },
-  vztmpl: { is: /.\.tar\.(gz|xz|zst|bz2)$/i, words: '.tar.zst, .tar.xz, .tar.gz or .tar.bz2' },
+  vztmpl: { is: /.\.tar(\.(gz|xz|zst|bz2))?$/i, words: '.tar.zst, .tar.xz, .tar.gz, .tar.bz2 or .tar (from 9.1)' },
 };
 /** Proxmox replaces other characters, and cuts everything before a slash. */
 const PLAIN = /^[\w.-]{1,255}$/;

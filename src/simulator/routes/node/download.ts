@@ -9,7 +9,7 @@ const DOWNLOAD = 1_500;
 
 const ENDINGS: Record<string, RegExp> = {
   iso: /\.(iso|img)$/i,
-  vztmpl: /\.tar\.(gz|xz|zst|bz2)$/i,
+  vztmpl: /\.tar(\.(gz|xz|zst|bz2))?$/i,
   import: /\.(ova|ovf|qcow2|raw|vmdk)$/i,
 };
 
@@ -67,8 +67,8 @@ function begin(run: Run): number {
 function finish(run: Run): void {
   const { volid, content, url, size } = run.task.args as unknown as Args & { size: number };
   const storage = findStorage(run.world, storageOf(volid));
-  const format =
-    content === 'iso' ? 'iso' : content === 'vztmpl' ? `t${/(\w+)$/.exec(volid)?.[1]}` : (/\.(\w+)$/.exec(volid)?.[1] ?? 'raw');
+  const ending = /\.(\w+)$/.exec(volid)?.[1] ?? 'raw';
+  const format = content === 'iso' ? 'iso' : content === 'vztmpl' && ending !== 'tar' ? `t${ending}` : ending;
   const node = storage.shared ? '' : run.task.node;
   const ctime = Math.floor(run.at / 1000);
   const virtual = content === 'import' ? { virtual: Math.max(size, 2 * 1024 ** 3) } : {};

@@ -13,7 +13,7 @@ export function upload(context: Context): string {
   const storage = usableStorage(context.world, needed(context, 'storage'), nodeOf(context));
   const kind = needed(context, 'content') as Volume['content'];
   const name = needed(context, 'filename').replaceAll(/[^a-zA-Z0-9_.-]/g, '_');
-  const known = { iso: /\.(iso|img)$/i, vztmpl: /\.tar\.(gz|xz|zst|bz2)$/i, import: /\.(ova|ovf|qcow2|raw|vmdk)$/i } as Record<
+  const known = { iso: /\.(iso|img)$/i, vztmpl: /\.tar(\.(gz|xz|zst|bz2))?$/i, import: /\.(ova|ovf|qcow2|raw|vmdk)$/i } as Record<
     string,
     RegExp
   >;
