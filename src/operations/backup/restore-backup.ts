@@ -36,7 +36,7 @@ export const restoreBackup = defineOperation({
     'Restores a backup as a new, stopped guest with new MAC addresses. overwrite replaces the guest it was made of and needs approval.',
   input,
   byName: { source_vmid: 'source_name' },
-  output: made,
+  output: made.extend({ replaced: z.boolean().optional() }),
   reads: [...GUEST_READS, ...BACKUP_READS, 'GET /nodes/{node}/vzdump/extractconfig'],
   mayRead: [...NODE_READS, ...VOLUME_READS, 'GET /pools'],
   sends: {
@@ -59,7 +59,10 @@ export const restoreBackup = defineOperation({
     const inside = await readInside(ctx.api, backup);
     return args.overwrite ? overPlan(ctx, args, backup, inside) : newPlan(ctx, args, backup, inside);
   },
-  report: madeReport,
+  async report(api, run) {
+    const report = await madeReport(api, run);
+    return run.args.overwrite === true ? { ...report, created: false, replaced: true } : report;
+  },
 });
 
 async function newPlan(ctx: OperationContext, args: RestoreArgs, found: Backup, inside: Inside): Promise<PlanDraft> {

@@ -280,7 +280,9 @@ describe('restore_backup', () => {
     expect(plan.effect).toBe('destroy');
     expect(plan.summary).toMatch(/^Restore the backup of guest 104 of .* over build1 \(104\), whose present disks are destroyed$/);
     expect(plan.warnings).toEqual([expect.stringMatching(/^lost: .*vm-104-disk-0/), 'lost: its snapshots clean, before-upgrade']);
-    expect(await approved('restore_backup', { source_vmid: 104, overwrite: true })).toMatchObject({ vmid: 104, status: 'stopped' });
+    expect(await approved('restore_backup', { source_vmid: 104, overwrite: true })).toMatchObject({
+      ...{ vmid: 104, status: 'stopped', created: false, replaced: true },
+    });
     expect(lastParams()).toMatchObject({ vmid: '104', force: '1' });
     expect((await world.done('get_vm', { vmid: 104 })).snapshots).toBe(0);
   });
