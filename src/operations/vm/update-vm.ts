@@ -79,8 +79,9 @@ export const updateVm = defineOperation({
     const { guest } = target;
     const { moves, all } = await facetsOf(ctx, target, args);
     if (all.changes.length === 0) return alreadySo(target, `${label(guest)} is so already`);
-    refuseLocked(target);
     const plan = planOf(target, all);
+    // Pools are outside of the guest's configuration, which alone is locked.
+    if (plan.steps.some(({ id }) => id !== 'pool')) refuseLocked(target);
     return {
       ...plan,
       ...(moves ? { moves } : {}),

@@ -117,6 +117,14 @@ describe('options', () => {
     });
   });
 
+  it('moves a locked guest to another pool, which leaves its configuration alone', async () => {
+    const { vmid } = await create();
+    world.cluster.simulator.faults.lock(Number(vmid), 'backup');
+    expect(await world.done('update_vm', { vmid, pool: 'agents' })).toMatchObject({ applied: ['pool none → agents'] });
+    const both = await world.refused(world.call('update_vm', { vmid, pool: 'none', notes: 'x' }));
+    expect(both.code).toBe('locked');
+  });
+
   it('moves a guest to another pool', async () => {
     const plan = await planOf(world, 'update_vm', { vmid: 104, pool: 'none' });
     expect(plan).toMatchObject({ effect: 'disrupt', summary: 'Change build1 (104): pool agents → none' });
