@@ -117,7 +117,8 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
     diskGib: args.disk_gb ?? DEFAULTS.diskGib,
   };
   const demand = own.demand(sizes);
-  await refuseTooLarge(ctx, demand, node);
+  // Proxmox gives a container all CPUs of its node where it may use more.
+  await refuseTooLarge(ctx, demand, undefined);
   const place = await chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
   const template = await findTemplate({ api: ctx.api, node: node.node, storages }, args.template);
   const label = `${args.name} (${vmid})`;

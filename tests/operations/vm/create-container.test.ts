@@ -84,6 +84,13 @@ it('names the VMID and the pool that the server chose', async () => {
   });
 });
 
+it('may have more cores than its node has CPUs, as in Proxmox, like set_resources', async () => {
+  const { vmid } = await world.done('create_container', { name: 'ct1', disk_gb: 2, cores: 16 });
+  expect(world.cluster.mutations().at(-1)?.params.cores).toBe('16');
+  await world.done('set_resources', { vmid, cores: 15 });
+  expect(world.cluster.mutations().at(-1)?.params.cores).toBe('15');
+});
+
 it('is created once, and a second call says what differs', async () => {
   await world.done('create_container', { name: 'ct1', disk_gb: 2 });
   const again = await world.done('create_container', { name: 'CT1', disk_gb: 2, memory_mb: 1024 });

@@ -91,7 +91,8 @@ function spaceOf(copied: Mover['copied'], storage: string | undefined): Map<stri
 
 function sizeReasons(mover: Mover, node: NodeRow, taken: Taken): string[] {
   if (mover.how === 'offline') return [];
-  const { cpu } = mover.target.guest.sizes;
+  const { at, sizes } = mover.target.guest;
+  const cpu = at.type === 'qemu' ? sizes.cpu : undefined;
   const [need, free] = [memoryOf(mover), freeMemory(node, taken)];
   return [
     ...(cpu !== undefined && node.cpus !== undefined && cpu > node.cpus ? [`the guest has ${cpu} CPUs, the node ${node.cpus}`] : []),

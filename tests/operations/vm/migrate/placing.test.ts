@@ -85,6 +85,8 @@ describe('the target', () => {
       /^No node can take vm105 \(105\)\. On pve2: the guest has 50000 MiB of memory, \d+ MiB are free\.$/,
     );
     expect(await refused([vm(105, { cores: 16 })], { target_node: 'pve2' })).toContain('the guest has 16 CPUs, the node 8');
+    // Proxmox gives a container all CPUs of its node where it may use more.
+    expect((await move([ct({ cores: '16', rootfs: 'ceph:vm-201-disk-0,size=4G' })], { target_node: 'pve2' })).node).toBe('pve2');
     const stopped = vm(105, { memory: '50000', cores: 16 }, { running: false });
     expect((await move([stopped], { target_node: 'pve2' })).node).toBe('pve2');
   });
