@@ -88,3 +88,13 @@ it('a grown disk asks for two privileges, and the same size again is refused', a
   expect((await api.put('/nodes/pve/lxc/200/resize', { disk: 'rootfs', size: '6G' })).reason).toBe('disk is already at specified size');
   expect((await api.put('/nodes/pve/lxc/200/resize', { disk: 'rootfs', size: '1G' })).reason).toBe('unable to shrink disk size');
 });
+
+it('a container whose disks are mounted in the shell of the node starts and stops hard, and nothing else', async () => {
+  const { api, simulator } = opened;
+  simulator.faults.lock(200, 'mounted');
+  expect(await api.task('POST', '/nodes/pve/lxc/200/status/shutdown')).toBe('CT is locked (mounted)');
+  expect(await api.task('POST', '/nodes/pve/lxc/200/status/stop')).toBe('OK');
+  expect(await api.task('POST', '/nodes/pve/lxc/200/status/start')).toBe('OK');
+  simulator.faults.lock(200, 'backup');
+  expect(await api.task('POST', '/nodes/pve/lxc/200/status/stop')).toBe('CT is locked (backup)');
+});

@@ -51,8 +51,9 @@ export const deleteVm = defineOperation({
     const { guest } = target;
     const { at, identity } = guest;
     const snapshots = target.snapshots.names;
-    refuseLiving(target);
+    // A stopped VM runs halted during its backup: it needs no stop_vm, which would end the backup.
     refuseLocked(target, ['suspended']);
+    refuseLiving(target);
     const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest, snapshots), replicationJobs(ctx.api, args.vmid)]);
     refuseBase(guest, volumes);
     const managed = target.status.ha !== undefined;

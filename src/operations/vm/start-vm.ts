@@ -55,8 +55,8 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<PlanDraft> 
     });
   }
   if (target.running) return alreadySo(target, `${of} already runs`);
-  // A hibernated guest has the lock `suspended`, and a start wakes it.
-  refuseLocked(target, ['suspended']);
+  // A start wakes a hibernated guest (`suspended`), and Proxmox starts a container whose disks an operator has mounted.
+  refuseLocked(target, ['suspended', 'mounted']);
   if (at.type === 'qemu' && !Array.isArray(nodes)) throw nodes;
   const node = at.type === 'qemu' && Array.isArray(nodes) ? nodes.find((n) => n.node === at.node) : undefined;
   if (at.type === 'qemu') refuseTooManyCpus(guest.sizes.cpu, node);

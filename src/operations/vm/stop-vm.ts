@@ -57,7 +57,8 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
   const of = label(guest);
   refuseTemplate(guest, 'stopped');
   if (!target.running) return alreadySo(target, `${of} is already stopped`);
-  refuseLocked(target);
+  // Proxmox powers off a container whose disks an operator has mounted, but does not ask it to shut down.
+  refuseLocked(target, force && how.timeout === undefined ? ['mounted'] : []);
   if (!force && status.detail === 'paused') {
     fail('guest_state', `${of} is paused and cannot shut down.`, {
       hint: 'Ask the operator to resume it, or call stop_vm with force, which cuts the power.',

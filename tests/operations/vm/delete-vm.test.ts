@@ -207,6 +207,7 @@ describe('refuses, with the next step', () => {
   });
   test.each([
     ['a running guest', {}, guest({ running: true }), 'guest_running', 'stop_vm {"vmid": 105}'],
+    ['a stopped guest that runs halted for its backup', {}, guest({ running: true }, { lock: 'backup' }), 'locked', 'Wait for the task'],
     ['a protected guest', {}, guest({}, { protection: 1 }), 'guest_protected', 'operator'],
     ['a locked guest', {}, guest({}, { lock: 'backup' }), 'locked', 'qm unlock 105'],
     ['a guest in HA without purge', { purge: false }, guest({ ha: 'stopped' }), 'not_possible', 'purge'],

@@ -111,6 +111,11 @@ describe('start_vm', () => {
   test('a container starts with its own task', async () => {
     expect(requestsOf(await start({ ...container, running: false }))[0]?.task?.type).toBe('vzstart');
   });
+  test('a container whose disks an operator has mounted starts, as in Proxmox', async () => {
+    expect(linesOf(await start(withConfig({ ...container, running: false }, { lock: 'mounted' })))).toEqual([
+      'POST /nodes/pve/lxc/201/status/start',
+    ]);
+  });
   test('HA ends its task when the request is queued, so the state is waited for', async () => {
     const plan = await start({ ...stopped, ha: 'stopped' });
     expect(requestsOf(plan)[0]?.task?.type).toBe('hastart');

@@ -124,8 +124,11 @@ test('an approval for several guests binds each of them and explains the gravest
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
 
-test('the error for a container whose disks an operator mounted names the way to unmount them', async () => {
-  const error = await refusalOf(stop({ vmid: 201 }, { guests: [{ ...container, config: { ...container.config, lock: 'mounted' } }] }));
+test('a container whose disks an operator mounted can be powered off, and the refusal of a shutdown names the way to unmount them', async () => {
+  const guests = [{ ...container, config: { ...container.config, lock: 'mounted' } }];
+  expect(linesOf(await stop({ vmid: 201, force: true }, { guests }))).toEqual(['POST /nodes/pve/lxc/201/status/stop']);
+  expect((await refusalOf(stop({ vmid: 201, force: true, timeout: 5 }, { guests }))).code).toBe('locked');
+  const error = await refusalOf(stop({ vmid: 201 }, { guests }));
   expect(error).toMatchObject({ code: 'locked', hint: 'Ask the operator to run "pct unmount 201" on pve, then call again.' });
 });
 

@@ -3,6 +3,7 @@ import { invalid, refuse } from '../../errors.ts';
 import { option } from '../../guest/config.ts';
 import { hasBridge } from '../../guest/hotplug.ts';
 import { listRow } from '../../guest/status.ts';
+import type { Guest } from '../../model.ts';
 import { interrupt, type Kinds, type Run } from '../../tasks.ts';
 import { throughHa } from '../guest/ha-request.ts';
 import { beginShutdown, checkLock, finishShutdown, setRunning, setStopped } from '../guest/power.ts';
@@ -51,10 +52,20 @@ function interfaces(context: Context): unknown {
   return [{ ...loopback, 'ip-addresses': addressed('127.0.0.1/8') }, ...cards];
 }
 
+/** Disks that are mounted in the node's shell stop neither a start nor a hard stop. */
+function checkMounted(guest: Guest): void {
+  if (guest.config.lock !== 'mounted') checkLock(guest);
+}
+
+function beginStop(run: Run): number {
+  checkMounted(ctOfTask(run));
+  return 300;
+}
+
 function beginStart(run: Run): number {
   const guest = ctOfTask(run);
-  checkLock(guest);
   if (guest.config.template === '1') refuse("you can't start a CT if it's a template");
+  checkMounted(guest);
   for (const value of netsOf(guest.config)) {
     const bridge = option(`,${value}`, 'bridge');
     if (bridge !== undefined && !hasBridge(run.world, guest.node, bridge)) {
@@ -75,7 +86,7 @@ const setFrozen = (paused: boolean) => (run: Run) => {
 
 export const POWER_CT_KINDS: Kinds = {
   'ct-start': { begin: beginStart, finish: (run) => setRunning(run, ctOfTask(run)) },
-  'ct-stop': { begin: () => 300, finish: (run) => setStopped(run.world, ctOfTask(run), run.at) },
+  'ct-stop': { begin: beginStop, finish: (run) => setStopped(run.world, ctOfTask(run), run.at) },
   'ct-shutdown': { begin: beginShutdown, finish: finishShutdown },
   'ct-reboot': {
     begin: (run) => beginShutdown(run) + START,
