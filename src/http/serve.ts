@@ -1,20 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { systemClock, within } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { asError, fail } from '../core/errors/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { newSecret } from '../core/hash.ts';
 import { inUrl, networks } from '../core/network.ts';
-import type { Result } from '../core/result.ts';
 import type { HttpSettings } from '../core/settings/settings.ts';
 import type { Session } from '../engine/session.ts';
-import type { Engine } from '../engine/types.ts';
 import { createChangeFeed } from '../mcp/resources/changes.ts';
 import { createServerFactory } from '../mcp/server.ts';
 import { offeredTool } from '../mcp/tools.ts';
-import { findOperation, nameOfOperation } from '../operations/find.ts';
+import { findOperation } from '../operations/find.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { createHttpApp } from './app.ts';
+import { counted } from './calls.ts';
 import { createGauges } from './gauges.ts';
 import { consoleOf, gateOf, remoteCaller, untilFirstToken, verifiersOf } from './identities.ts';
 import { listen } from './listen.ts';
@@ -136,68 +135,6 @@ function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: stri
     cert: read(certFile, 'certificate', 'Correct --cert or PROXMOX_HTTP_CERT_FILE, or the rights of the file.'),
     key: read(keyFile, 'private key', 'Correct --key or PROXMOX_HTTP_KEY_FILE, or the rights of the file.'),
   };
-}
-
-/** The names of the operations that only read. */
-const READS = new Set(operations.flatMap(({ name, effect }) => (effect === 'read' ? [name] : [])));
-
-/** The engine, with every call counted and timed. `idle` resolves when none is in progress, `letGo` ends the waits of those that are. */
-function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () => Promise<void>; letGo: () => void } {
-  const waiting = new Set<Wait>();
-  let calls = 0;
-  let whenIdle: () => void = () => {};
-  return {
-    idle: () => (calls === 0 ? Promise.resolve() : new Promise((resolve) => (whenIdle = resolve))),
-    letGo: () => {
-      for (const wait of waiting) wait.abort();
-    },
-    engine: {
-      ...engine,
-      async perform(name, args, caller, options = {}) {
-        // A label for every invented name would fill the memory.
-        const operation = nameOfOperation(name) ?? 'unknown';
-        const began = systemClock.now();
-        let outcome = 'internal';
-        // A read of one cluster waits for Proxmox alone, and making a signal takes as long as some reads.
-        const wait = READS.has(operation) && engine.clusters.length === 0 ? undefined : waitOf(options.signal);
-        if (wait) waiting.add(wait);
-        calls += 1;
-        try {
-          const result: Result = await engine.perform(name, args, caller, wait ? { ...options, signal: wait.signal } : options);
-          outcome = result.kind;
-          return result;
-        } catch (error) {
-          outcome = asError(error).code;
-          throw error;
-        } finally {
-          if (wait) {
-            wait.end();
-            waiting.delete(wait);
-          }
-          calls -= 1;
-          if (calls === 0) whenIdle();
-          metrics.count('proxmox_mcp_calls_total', { operation, outcome });
-          metrics.observe('proxmox_mcp_call_seconds', (systemClock.now() - began) / 1000, { operation });
-        }
-      },
-    },
-  };
-}
-
-interface Wait {
-  signal: AbortSignal;
-  abort(): void;
-  /** The call is over. */
-  end(): void;
-}
-
-/** The wait of one call, which ends with the caller's signal too. */
-function waitOf(signal: AbortSignal | undefined): Wait {
-  const own = new AbortController();
-  const abort = () => own.abort();
-  if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort);
-  return { signal: own.signal, abort, end: () => signal?.removeEventListener('abort', abort) };
 }
 
 /** Rejects when the store does not answer. An unreachable Proxmox does not count: another replica could not reach it either. */
