@@ -10,15 +10,20 @@ export function autoIncrement(db: Kysely<unknown>): 'integer' | 'serial' {
   return isPostgres(db) ? 'serial' : 'integer';
 }
 
+/** How long a transaction may be silent before PostgreSQL ends it: that of a machine that lost its network would stop all replicas. */
+const SILENCE = '10s';
+
 /**
  * Runs several statements with no other writer in between, in any process or replica. SQLite: BEGIN IMMEDIATE, since a deferred
  * transaction that writes later loses with SQLITE_BUSY. PostgreSQL: a transaction behind one advisory lock, so that rows become visible
- * in the order of their numbers. Nothing but queries may happen inside.
+ * in the order of their numbers. Each statement there sees what was committed before it, whatever the database's default is. Nothing but queries
+ * may happen inside.
  */
 export async function exclusive<DB, T>(db: Kysely<DB>, work: (tx: Kysely<DB>) => Promise<T>): Promise<T> {
   if (isPostgres(db as unknown as Kysely<unknown>)) {
-    return db.transaction().execute(async (tx) => {
-      await sql`select pg_advisory_xact_lock(7070131)`.execute(tx);
+    const transaction = db.transaction().setIsolationLevel('read committed');
+    return transaction.execute(async (tx) => {
+      await sql`select pg_advisory_xact_lock(7070131), set_config('idle_in_transaction_session_timeout', ${SILENCE}, true)`.execute(tx);
       return work(tx);
     });
   }

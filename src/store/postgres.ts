@@ -11,8 +11,17 @@ const PAUSE_MS = 250;
 /** Leases and expiries are times: replicas whose clocks differ by more than a fraction of a lease (30 s) would take work from each other. */
 const MAX_SKEW_MS = 5_000;
 
-/** SQLSTATE classes 08 (connection), 57P (shutdown, not yet up), 53300 (too many connections), and what the socket says. */
-const LOST = /^(08...|57P0[0-3]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)$/;
+/** How often (ms) the system asks a silent database whether it is there: a query to one that lost its power would wait for ever. */
+const PROBE_MS = 10_000;
+
+/**
+ * Faults that pass: SQLSTATE classes 08 (connection) and 57P (shutdown, not yet up), conflicts with another transaction (40001, 40P01), time-outs
+ * (55P03, 57014), and those of the socket. 25006 is a standby, as in a failover. 25P03: this process slept in a transaction. 53300: too many
+ * connections.
+ */
+const PASSES = /^(08...|57P0[0-5]|40001|40P01|25006|25P03|53300|55P03|57014|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)$/;
+/** Encodings in which every text can be stored; SQL_ASCII keeps the bytes of UTF-8 as they are. */
+const ENCODINGS = ['UTF8', 'SQL_ASCII'];
 
 /**
  * Opens the shared store of several replicas and brings its tables up to date; the migrations run behind an advisory lock.
@@ -24,6 +33,8 @@ export async function openPostgres(url: string): Promise<Kysely<Database>> {
     connectionString: url,
     max: 8,
     connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: PROBE_MS,
     application_name: 'proxmox-mcp',
     Client: ClientWithoutNul,
   });
@@ -33,6 +44,7 @@ export async function openPostgres(url: string): Promise<Kysely<Database>> {
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   try {
+    await patiently(() => checkEncoding(db));
     await patiently(() => migrate(db));
     await checkClock(db);
     return db;
@@ -52,6 +64,16 @@ class ClientWithoutNul extends pg.Client {
   }
 }
 
+/** @throws store_unavailable when a name or a reason could hold what the database cannot store: a journal that fails loses what was sent */
+async function checkEncoding(db: Kysely<Database>): Promise<void> {
+  const { rows } = await sql<{ server_encoding: string }>`show server_encoding`.execute(db);
+  const encoding = rows[0]?.server_encoding ?? '';
+  if (ENCODINGS.includes(encoding)) return;
+  fail('store_unavailable', `The database has the encoding ${encoding}, which cannot store every text.`, {
+    hint: "Create one in UTF-8: CREATE DATABASE mcp ENCODING 'UTF8' TEMPLATE template0.",
+  });
+}
+
 /** Checks that the database answers and that its clock agrees with this machine's. @throws store_unavailable */
 export async function checkClock(db: Kysely<Database>): Promise<void> {
   const before = Date.now();
@@ -68,16 +90,16 @@ export async function checkClock(db: Kysely<Database>): Promise<void> {
   );
 }
 
-/** Repeats work whose connection was lost, until the database is back. The work must be safe to repeat: it may have been committed. */
+/** Repeats work that the database could not do now, until it can. The work must be safe to repeat: it may have been committed. */
 export async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + RETRY_SECONDS * 1000; ; ) {
+  for (const deadline = performance.now() + RETRY_SECONDS * 1000; ; ) {
     try {
       return await work();
     } catch (error) {
-      if (isRefused(error) || (isLost(error) && Date.now() > deadline)) {
-        fail('store_unavailable', `The database connection failed: ${(error as Error).message}.`, { cause: error });
-      }
-      if (!isLost(error)) throw error;
+      const waits = passes(error) && performance.now() <= deadline;
+      if (!waits && (passes(error) || isRefused(error)))
+        fail('store_unavailable', `The database cannot be used: ${(error as Error).message}.`, { cause: error });
+      if (!waits) throw error;
       await sleep(PAUSE_MS);
     }
   }
@@ -88,10 +110,10 @@ function isRefused(error: unknown): boolean {
   return /^(28...|3D000|42501|53100)$/.test((error as { code?: string }).code ?? '');
 }
 
-function isLost(error: unknown): boolean {
+function passes(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
   return (
-    LOST.test(code ?? '') ||
+    PASSES.test(code ?? '') ||
     /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error/i.test(
       message ?? '',
     )

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { exclusive } from '../../src/store/dialect.ts';
 import { openStore } from '../../src/store/index.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
 import { startPostgres } from '../helpers/postgres.ts';
-import { storeContract } from '../store/contract.ts';
+import { run, storeContract } from '../store/contract.ts';
 import { identityContract } from '../store/identities.ts';
 import { rowsContract } from '../store/rows.ts';
 
@@ -33,7 +37,75 @@ describe('a restart of PostgreSQL', () => {
   });
 });
 
+describe('a replica that falls silent in the middle of a transaction', () => {
+  it('does not stop the others, and its transaction changes nothing when it wakes up', async () => {
+    const [silent, other] = [await openPostgres(postgres.url), await openPostgres(postgres.url)];
+    let wake = () => {};
+    const asleep = new Promise<void>((resolve) => (wake = resolve));
+    let holds = () => {};
+    const held = new Promise<void>((resolve) => (holds = resolve));
+    const late = exclusive(silent, async (tx) => {
+      await tx.insertInto('keys').values({ name: 'late', value: 'x' }).execute();
+      holds();
+      await asleep;
+    });
+    late.catch(() => {});
+    await held;
+    const value = await exclusive(other, async () => 'done');
+    wake();
+    expect(value).toBe('done');
+    await expect(late).rejects.toThrow();
+    expect(await other.selectFrom('keys').select('name').where('name', '=', 'late').execute()).toEqual([]);
+    await Promise.all([silent.destroy(), other.destroy()]);
+  }, 60_000);
+
+  it.skipIf(process.platform !== 'linux')('is noticed by the system, and so is a database that falls silent', async () => {
+    const db = await openPostgres(postgres.url);
+    const port = Number(new URL(postgres.url).port).toString(16).toUpperCase().padStart(4, '0');
+    // Columns of /proc/net/tcp: the remote address, the state (01: established), the timer (02: keepalive), the socket.
+    const probed = () => new RegExp(`:${port} 01 \\S+ 02:\\S+ `).test(readFileSync('/proc/self/net/tcp', 'utf8'));
+    while (!probed()) await systemClock.sleep(20);
+    await db.destroy();
+  });
+});
+
+describe('a database whose default is another isolation of transactions', () => {
+  it.each(['repeatable read', 'serializable'])(
+    'counts right with %s: of many runs at once, as many begin as the limit allows',
+    async (level) => {
+      const name = level.replace(' ', '_');
+      await query(`create database ${name}`);
+      await query(`alter database ${name} set default_transaction_isolation = '${level}'`);
+      const databaseUrl = postgres.url.replace(/\/[^/]*$/, `/${name}`);
+      const stores = await Promise.all([1, 2].map(() => openStore({ dataDir: '', databaseUrl })));
+      const admission = {
+        since: '2000-01-01T00:00:00.000Z',
+        check: (recent: unknown[]) => {
+          if (recent.length >= 3) throw new Error('the limit is reached');
+        },
+      };
+      const begun = await Promise.allSettled(
+        Array.from({ length: 24 }, (_, n) =>
+          stores[n % 2]?.runs.begin(run(`run_${n}`), 'worker', '2100-01-01T00:00:00.000Z', { admission }),
+        ),
+      );
+      expect(begun.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+      for (const one of begun) if (one.status === 'rejected') expect(one.reason.message).toBe('the limit is reached');
+      await Promise.all(stores.map((store) => store.close()));
+    },
+  );
+});
+
 describe('a database that cannot serve', () => {
+  it('is named: it cannot store every text', async () => {
+    await query("create database latin encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'");
+    const databaseUrl = postgres.url.replace(/\/[^/]*$/, '/latin');
+    await expect(openStore({ dataDir: '', databaseUrl })).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: 'The database has the encoding LATIN1, which cannot store every text.',
+    });
+  });
+
   it('is named: it does not exist', async () => {
     const databaseUrl = postgres.url.replace(/\/[^/]*$/, '/nowhere');
     await expect(openStore({ dataDir: '', databaseUrl })).rejects.toMatchObject({

@@ -36,7 +36,7 @@ function approval(id: string, over: Partial<NewApproval> = {}): NewApproval {
     ...over,
   };
 }
-function run(id: string, approvalId?: string): Omit<RunRecord, 'status' | 'steps'> {
+export function run(id: string, approvalId?: string): Omit<RunRecord, 'status' | 'steps'> {
   return {
     id,
     operation: 'stop_vm',
