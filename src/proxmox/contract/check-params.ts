@@ -42,7 +42,8 @@ function valueProblem(declared: Parameter, value: string | readonly string[], co
   if (type === 'integer' && !/^[+-]?\d+$/.test(value)) return 'must be an integer';
   if (type === 'number' && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return 'must be a number';
   if (declared.enum && !declared.enum.includes(value)) return `must be one of ${declared.enum.join(', ')}`;
-  return type === 'string' ? textProblem(declared, value, contract) : boundsProblem(declared, Number(value));
+  const problem = type === 'string' ? textProblem(declared, value) : boundsProblem(declared, Number(value));
+  return problem ?? (typeof declared.format === 'string' ? formatProblem(declared.format, value, contract) : undefined);
 }
 
 function boundsProblem({ minimum, maximum }: Parameter, value: number): string | undefined {
@@ -50,16 +51,11 @@ function boundsProblem({ minimum, maximum }: Parameter, value: number): string |
   return maximum !== undefined && value > maximum ? `must be at most ${maximum}` : undefined;
 }
 
-function textProblem(
-  { format, pattern, minLength = 0, maxLength = Infinity }: Parameter,
-  value: string,
-  contract: Contract,
-): string | undefined {
+function textProblem({ pattern, minLength = 0, maxLength = Infinity }: Parameter, value: string): string | undefined {
   const { length } = [...value];
   if (length < minLength) return `must have at least ${minLength} characters`;
   if (length > maxLength) return `must have at most ${maxLength} characters`;
-  if (pattern !== undefined && !perl(`^(?:${pattern})$`).test(value)) return `must match ${pattern}`;
-  return typeof format === 'string' ? formatProblem(format, value, contract) : undefined;
+  return pattern !== undefined && !perl(`^(?:${pattern})$`).test(value) ? `must match ${pattern}` : undefined;
 }
 
 function formatProblem(format: string, value: string, contract: Contract): string | undefined {

@@ -226,6 +226,12 @@ describe('api_change', () => {
     expect(sent()).toEqual([]);
   });
 
+  it('reads no number with a sign as a VMID, which Proxmox refuses', async () => {
+    const error = await refusal('POST /nodes/{node}/qemu/{vmid}/agent/ping', { node: 'pve', vmid: '+104' });
+    expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('Vmid must be pve-vmid') });
+    expect(sent()).toEqual([]);
+  });
+
   it('repeats nothing that stands behind the path of a method', async () => {
     const error = await world.refused(world.call('api_change', { method: 'POST /access/users userid=eve@pve password=canary-hunter2' }));
     expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('method must be a verb and a path') });
@@ -259,6 +265,9 @@ describe('api_change', () => {
       { node: 'pve', storage: 'pbs', 'prune-backups': 'keep-last=1' },
     ],
     ['an entry of the access list', 'PUT /access/acl', { path: '/vms/100', roles: 'PVEAdmin', users: 'root@pam' }],
+    ['one with slashes that Proxmox drops', 'PUT /access/acl', { path: '//vms//100/', roles: 'PVEAdmin', users: 'root@pam' }],
+    ['one with a slash that Proxmox adds', 'PUT /access/acl', { path: 'vms/100', roles: 'PVEAdmin', users: 'root@pam' }],
+    ['one with a line break that Proxmox overlooks', 'PUT /access/acl', { path: '/vms/100\n', roles: 'PVEAdmin', users: 'root@pam' }],
   ])('is about a guest that only a reference names: %s', async (_what, method, params) => {
     await world.close();
     world = await openWorld({ policy: { rules: [{ match: { vmid: [{ from: 100, to: 100 }] }, never: true }], perHour: {} } });
@@ -267,6 +276,21 @@ describe('api_change', () => {
     const given = 'volume' in params ? { ...params, volume } : params;
     expect(await refusal(method, given)).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b100\b/) });
     expect(sent()).toEqual([]);
+  });
+
+  it('is about the guest of a backup whose name Proxmox completes with the storage', async () => {
+    await world.close();
+    world = await openWorld({ policy: { rules: [{ match: { vmid: [{ from: 102, to: 102 }] }, never: true }], perHour: {} } });
+    const { backups } = await world.done('list_backups', { vmid: 102 });
+    const volume = (backups as { volume: string }[])[0]?.volume.replace(/^nas:/, '');
+    expect(volume).toMatch(/^backup\/vzdump-qemu-102-/);
+    const error = await refusal('PUT /nodes/{node}/storage/{storage}/content/{volume}', {
+      node: 'pve',
+      storage: 'nas',
+      volume,
+      protected: 0,
+    });
+    expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b102\b/) });
   });
 
   const OF_PROD: [string, string, object][] = [

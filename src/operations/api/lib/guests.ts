@@ -121,6 +121,6 @@ function isOfJob({ vmid, pool, node }: GuestRow, job: Job, hidden: ReadonlySet<s
 function leftBy({ api: { path }, at, params }: ApiRequest): number[] {
   const volume = String(at.volume ?? params.volume ?? '');
   const owner = ownerOf(volume) ?? backupOwner(volume);
-  const granted = path === '/access/acl' ? /^\/vms\/(\d+)\/?$/.exec(String(params.path ?? ''))?.[1] : undefined;
+  const granted = path === '/access/acl' ? /^\/vms\/(\d+)$/.exec(String(params.path ?? ''))?.[1] : undefined;
   return [...(owner === undefined ? [] : [owner]), ...(granted === undefined ? [] : [Number(granted)])];
 }

@@ -45,7 +45,7 @@ export async function requestFor({ method, params }: Asked, verbs: readonly Verb
     fail('forbidden_by_policy', `${name} is never sent, because ${found.reason}.`, {
       hint: 'Tell the user. A person can do it in the web interface of Proxmox VE.',
     });
-  const values = valuesOf(params, api);
+  const values = inOneForm(valuesOf(params, api), api);
   if (CONFIG.includes(name)) checkKeys(name, values, tools);
   for (const [key, tool] of Object.entries(COVERED[name] ?? {})) if (key in values) refuseCovered(`${key} of ${name}`, tool);
   const problems = paramProblems(api, values, all);
@@ -122,6 +122,15 @@ function valuesOf(params: Asked['params'], { parameters }: ApiMethod): Record<st
     values[key] = [...(values[key] ?? []), type === 'boolean' ? truth : value];
   }
   return Object.fromEntries(Object.entries(values).map(([key, all]) => [key, all.length === 1 ? (all[0] ?? '') : all]));
+}
+
+/** Proxmox adds the storage to a volume without one and reads `vms//105/` as `/vms/105`. The checks and an approver see one form alone. */
+function inOneForm(values: ReturnType<typeof valuesOf>, { path: template }: ApiMethod): ReturnType<typeof valuesOf> {
+  const { storage, volume, path } = values;
+  if (typeof volume === 'string' && template.endsWith('/{storage}/content/{volume}') && !volume.includes(':'))
+    return { ...values, volume: `${storage}:${volume}` };
+  if (typeof path !== 'string' || template !== '/access/acl') return values;
+  return { ...values, path: `/${path.trim().split('/').filter(Boolean).join('/')}` };
 }
 
 /** `["poolid=lab"]`, for texts that contain the next call. */
