@@ -305,12 +305,12 @@ describe('a read', () => {
   });
 
   it.each([
-    ['a refusal', refusal('no')],
-    ['596', { status: 596, reason: 'Connection timed out' } as Behaviour],
-    ['no answer in time', 'silence' as Behaviour],
-  ])('is not repeated after %s', async (_, behaviour) => {
+    ['a refusal', refusal('no'), 'proxmox_refused'],
+    ['596', { status: 596, reason: 'Connection timed out' } as Behaviour, 'unreachable'],
+    ['no answer in time', 'silence' as Behaviour, 'unreachable'],
+  ])('is not repeated after %s', async (_, behaviour, code) => {
     const server = await serve(() => behaviour);
-    await expect(open([server], {}, { timeoutMs: 300 }).get('/version')).rejects.toThrow();
+    await expect(open([server], {}, { timeoutMs: 300 }).get('/version')).rejects.toMatchObject({ code });
     expect(server.received.length).toBe(1);
   });
 
@@ -333,7 +333,7 @@ it('requests the version once, and again after a failure', async () => {
   let times = 0;
   const server = await serve(() => (++times === 1 ? refusal('no') : { data: { version: '9.2.11' } }));
   const api = open([server]);
-  await expect(api.version()).rejects.toThrow();
+  await expect(api.version()).rejects.toMatchObject({ code: 'proxmox_refused' });
   const [one, two] = await Promise.all([api.version(), api.version()]);
   expect([one, two]).toEqual(Array(2).fill({ version: '9.2.11', major: 9, minor: 2 }));
   expect(server.received.length).toBe(2);

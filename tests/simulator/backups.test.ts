@@ -19,11 +19,9 @@ async function back(params: Record<string, string> = {}, vmid = 104): Promise<st
 }
 
 it('a retention prunes after the backup unless remove=0, which is refused where the retention is reached', async () => {
-  const before = (await backups(104)).length;
   expect(await back({ 'prune-backups': 'keep-last=1', remove: '1' })).toBe('OK');
   expect(await back({ 'prune-backups': 'keep-last=1', remove: '1' })).toBe('OK');
   expect(await backups(104)).toHaveLength(1);
-  expect(before).toBeGreaterThanOrEqual(0);
   expect(await back({ 'prune-backups': 'keep-last=1', remove: '0' })).toBe('job errors');
   expect(await backups(104)).toHaveLength(1);
 });

@@ -151,7 +151,7 @@ test.each(['VM.Audit', 'VM.Clone'])(
   '%s is missing where only the pool lacks it: the right on a template counts for the template',
   async (privilege) => {
     const found = await doctor(await tokenWith(cluster, without(privilege)));
-    expect(found.check('rights')).toMatchObject({ state: expect.stringMatching(/warn|fail/) });
+    expect(found.check('rights')).toMatchObject({ state: 'warn' });
     expect(found.check('rights for clone_template')?.text).toBe(`missing: ${privilege} on /pool/agents`);
   },
 );

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ZodError } from 'zod';
 import {
   container,
   linesOf,
@@ -308,7 +309,12 @@ describe('refused before anything is sent', () => {
     { tags: ['a;b'] },
     { cpu: 'host,\n' },
   ])('arguments like %j', async (args) => {
-    await expect(create(args)).rejects.toThrow();
+    const error: ZodError = await create(args).then(
+      () => expect.unreachable(),
+      (thrown) => thrown,
+    );
+    const named = error.issues.map((issue) => (issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]));
+    expect(named).toEqual(Object.keys(args));
   });
 });
 

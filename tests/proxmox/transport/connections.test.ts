@@ -93,7 +93,7 @@ it('an answer that ends the connection, as each error of Proxmox does, leaves no
   const failure: Behaviour = { write: (response) => response.writeHead(500, 'no', { connection: 'close' }).end() };
   const { server, client } = await open(({ url }) => (url.endsWith('/version') ? { data: null } : failure));
   await client.get('/version');
-  await expect(client.get('/pools/a')).rejects.toThrow();
+  await expect(client.get('/pools/a')).rejects.toMatchObject({ code: 'proxmox_refused' });
   await client.get('/version');
   expect(server.connections()).toBe(2);
 });
