@@ -1,5 +1,6 @@
 import { completable, type McpServer } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { visibleJson } from '../core/text/text.ts';
 import type { Offered } from '../operations/available.ts';
 import type { Completions } from './resources/complete.ts';
 
@@ -33,7 +34,7 @@ export const STARTERS: readonly Starter[] = [
     args: { name: undefined, purpose: undefined, image: 'images' },
     required: 'name',
     text: ({ name, purpose, image }) =>
-      `Create a VM named ${quoted(name)}${purpose ? ` for: ${purpose}` : ''}${image ? ` from the image ${quoted(image)}` : ''}. ` +
+      `Create a VM named ${quoted(name)}${purpose ? ` for ${quoted(purpose)}` : ''}${image ? ` from the image ${quoted(image)}` : ''}. ` +
       'Look for a suitable template or image and for the name, propose sizes, and show me the dry run of create_vm or clone_template. ' +
       'Create it after I agree. Tell me how to log in.',
   },
@@ -78,7 +79,7 @@ export const STARTERS: readonly Starter[] = [
     needs: ['list_backups'],
     args: { max_age_days: undefined },
     text: ({ max_age_days }) =>
-      `Call list_backups with coverage${max_age_days ? ` and max_age_days ${max_age_days}` : ''}. Tell me which guests have no backup, an old one, or one ` +
+      `Call list_backups with coverage${max_age_days ? ` and max_age_days ${quoted(max_age_days)}` : ''}. Tell me which guests have no backup, an old one, or one ` +
       'whose verification failed or never ran, and which backups this token cannot see. Propose what to back up now and where.',
   },
   {
@@ -122,7 +123,7 @@ function schemaOf(args: NonNullable<Starter['args']>, required: string | undefin
   return z.object(Object.fromEntries(fields)) as z.ZodObject<Record<string, z.ZodType<string | undefined>>>;
 }
 
-/** Quoted, so that a name from the user stays data. */
+/** Quoted, so that what the user typed stays data. */
 function quoted(text = ''): string {
-  return JSON.stringify(text);
+  return visibleJson(text);
 }
