@@ -105,8 +105,11 @@ function checkKeys(name: string, values: Record<string, string | string[]>, tool
 /** Values as Proxmox reads them. An empty text is refused, because only `delete` clears a setting. */
 function valuesOf(params: Asked['params'], { parameters }: ApiMethod): Record<string, string | string[]> {
   const values: Record<string, string[]> = {};
-  for (const one of params) {
-    if (typeof one !== 'string') fail('forbidden_by_policy', 'A parameter looks like a secret, which api_read and api_change do not take.');
+  for (const [index, one] of params.entries()) {
+    if (typeof one !== 'string')
+      fail('forbidden_by_policy', `params[${index}] looks like a secret, which api_read and api_change do not take.`, {
+        hint: 'If it is not one, reword it: a word such as "token" before ":" or "=" counts as the name of a secret.',
+      });
     const [, key = '', value = ''] = /^([^=\s]+)=(.*)$/s.exec(one) ?? [];
     if (value === '')
       fail('invalid_arguments', `params holds "${one.slice(0, 60)}", which is not name=value.`, {
