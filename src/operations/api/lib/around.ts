@@ -21,6 +21,9 @@ export interface Around {
   undo: string;
 }
 
+/** Objects that alone tell which guests they are about: without a look the policy could not be applied, nor an approver see it. */
+const NAMES_GUESTS = /^\/cluster\/(backup\/\{id\}|ha\/rules\/\{rule\})$/;
+
 const NO_WAY_BACK = 'not known: look up the present state first';
 
 /** @param tools see classOf */
@@ -34,7 +37,7 @@ export async function look(request: ApiRequest, api: ProxmoxReader, contract: Co
       !Object.entries(found.parameters).some(([name, one]) => !one.optional && !path.includes(`{${name}}`))
     );
   };
-  const seen = method === 'POST' || !isReadable(template) ? undefined : await readIfThere(api, request.path);
+  const seen = method === 'POST' || !isReadable(template) ? undefined : await readIfThere(api, request.path, NAMES_GUESTS.test(template));
   const object = isObject(seen) ? (seen as JsonObject) : undefined;
   const bound = object && { [request.path]: digestOf(textsOf(object)) };
   const common = defined({ object, binds: bound });
@@ -58,11 +61,16 @@ export async function look(request: ApiRequest, api: ProxmoxReader, contract: Co
   };
 }
 
-/** Undefined for an object that does not exist or that the token may not see. */
-async function readIfThere(api: ProxmoxReader, path: string): Promise<Json | undefined> {
+/**
+ * Undefined for an object that does not exist or that the token may not see.
+ * @param mustSee the token has to see it
+ * @throws permission_denied for one that it has to see
+ */
+async function readIfThere(api: ProxmoxReader, path: string, mustSee = false): Promise<Json | undefined> {
   try {
     return await api.get<Json>(path);
   } catch (thrown) {
+    if (mustSee && asError(thrown).code === 'permission_denied') throw thrown;
     if (['permission_denied', 'guest_not_found', 'proxmox_refused', 'invalid_arguments'].includes(asError(thrown).code)) return undefined;
     throw thrown;
   }

@@ -30,7 +30,7 @@ export async function guestsOf(
   await checkPlace(api, request);
   const { path } = request.api;
   // The object may still name guests that are gone.
-  const left = [...owners, ...leftBy(request), ...(isAboutGuests(path) ? namedIn(object) : [])];
+  const left = [...owners, ...leftBy(request), ...(isAboutGuests(path) ? namedIn(object) : []), ...(await inGroup(api, request))];
   const named = vmidsIn(request);
   const vmids = [...new Set([...named, ...left, ...(HA_MOVE.test(path) ? await movedAlong(api, named) : [])])];
   const jobs = path.startsWith('/cluster/backup') ? [object, changedBy(request, object)] : [];
@@ -58,6 +58,13 @@ async function movedAlong(api: ProxmoxReader, vmids: readonly number[]): Promise
   const rows = (await listGuests(api)).filter(({ vmid }) => vmids.includes(vmid));
   const along = await Promise.all(rows.map((row) => readPreconditions(api, row).then(({ along }) => along)));
   return namedIn({ resources: along.flat().join(',') });
+}
+
+/** Guests that a group of HA binds to nodes, before Proxmox VE 9. The group does not name them. */
+async function inGroup(api: ProxmoxReader, { api: { path }, at }: ApiRequest): Promise<number[]> {
+  if (path !== '/cluster/ha/groups/{group}') return [];
+  const resources = await api.get<{ sid?: string; group?: string }[]>('/cluster/ha/resources');
+  return resources.flatMap(({ sid, group }) => (group === at.group ? namedIn({ sid }) : []));
 }
 
 /** A caller that is limited to some guests may not use methods about all of them. @throws forbidden_by_policy */
