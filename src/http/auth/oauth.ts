@@ -81,7 +81,8 @@ async function verify(token: string, keys: Keys, expected: JWTVerifyOptions) {
       try {
         return await jwtVerify(token, key, expected);
       } catch (refused) {
-        if (!(refused instanceof errors.JWSSignatureVerificationFailed)) throw refused;
+        // Another error of the token is final. A key that cannot be used, such as a short one, says nothing about it.
+        if (refused instanceof errors.JOSEError && !(refused instanceof errors.JWSSignatureVerificationFailed)) throw refused;
       }
     }
     throw new errors.JWSSignatureVerificationFailed();

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -162,6 +163,17 @@ describe('the keys', () => {
     expect(await verified({ exp: now() - 60 }, {}, { kid: undefined })).toBe('expired');
     documents['/keys'] = { keys: [await exportJWK(other.publicKey), await exportJWK(other.publicKey)] };
     expect(await verified({}, {}, { kid: undefined })).toBe('invalid');
+  });
+
+  it('that cannot be used do not hide the right one, also where both have one name', async () => {
+    const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+    const { privateKey, publicKey } = await generateKeyPair('RS256');
+    documents['/keys'] = { keys: [short, await exportJWK(publicKey)].map((key) => ({ ...key, kid: 'k' })) };
+    const claims = { iss: origin, aud: 'mcp', sub: 'anna', exp: now() + 600, scope: 'proxmox:read' };
+    for (const header of [{ kid: 'k' }, {}]) {
+      const token = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', ...header }).sign(privateKey);
+      expect(await verifier()(token)).toMatchObject({ owner: 'anna' });
+    }
   });
 
   it('that are not a set of keys say nothing about the token', async () => {
