@@ -7,11 +7,11 @@ import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { BACKUP_READS, GUEST_READS, NODE_READS, VOLUME_READS } from '../vm/lib/api.ts';
-import { refuseTooLarge } from '../vm/lib/limits.ts';
+import { refuseTooLarge, sizesOn } from '../vm/lib/limits.ts';
 import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
 import { newGuest } from '../vm/provision/new-guest.ts';
-import { type Inside, readInside, sizesOn } from './lib/inside.ts';
+import { type Inside, readInside } from './lib/inside.ts';
 import { overPlan } from './lib/restore-over.ts';
 import { backupText, boundTo, nodeFor, placeFor, restoreStep } from './lib/restore-parts.ts';
 

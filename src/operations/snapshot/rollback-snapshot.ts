@@ -4,14 +4,15 @@ import { fail } from '../../core/errors/errors.ts';
 import type { PlanDraft } from '../../core/plan/plan.ts';
 import { duration } from '../../core/text/duration.ts';
 import { plainText } from '../../core/text/text.ts';
-import { disksOf } from '../../proxmox/guest/disks.ts';
-import { guestPath, tagsOf } from '../../proxmox/guest/guests.ts';
+import { dataGib, disksOf } from '../../proxmox/guest/disks.ts';
+import { cpuOf, guestPath, memoryOf, tagsOf } from '../../proxmox/guest/guests.ts';
 import { optionsOf } from '../../proxmox/guest/property-strings.ts';
 import type { Snapshot } from '../../proxmox/guest/snapshots.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { bothReads, GUEST_READS, ofBoth } from '../vm/lib/api.ts';
+import { bothReads, GUEST_READS, NODE_READS, ofBoth } from '../vm/lib/api.ts';
 import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
+import { demandOf, sizesOn } from '../vm/lib/limits.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, vmid } from '../vm/lib/schemas.ts';
 import { about, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
@@ -34,7 +35,7 @@ export const rollbackSnapshot = defineOperation({
   byName: { vmid: 'name' },
   output: changed.extend({ snapshot: z.string() }),
   reads: [...GUEST_READS, ...bothReads('snapshot/{snapname}/config')],
-  mayRead: ['GET /nodes/{node}/storage'],
+  mayRead: [...NODE_READS, 'GET /nodes/{node}/storage'],
   sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback'),
   maySend: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback', ['start']),
   example: { vmid: 104, snapshot: 'before-upgrade' },
@@ -54,8 +55,11 @@ export const rollbackSnapshot = defineOperation({
     const differs = [...new Set([...Object.keys(guest.config), ...Object.keys(then)])]
       .filter((key) => !KEPT.test(key) && guest.config[key] !== then[key])
       .sort();
-    const now = new Set(disksOf(then).map((d) => d.volid));
+    const disks = disksOf(then);
+    const now = new Set(disks.map((d) => d.volid));
     const dropped = guest.disks.filter((d) => d.media === 'disk' && !now.has(d.volid)).map((d) => `${d.slot} ${plainText(d.volid, 120)}`);
+    const old = { ...cpuOf(at.type, then), memoryMib: memoryOf(then), diskGib: dataGib(disks, at.vmid) };
+    const { sizes, warnings } = await sizesOn(ctx.api, old, at.node);
     const starts = snapshot.memory || args.start;
     // HA starts a guest that should run, as after a crash.
     const byManager = !starts && target.status.ha === 'started';
@@ -65,6 +69,7 @@ export const rollbackSnapshot = defineOperation({
       ...about(target),
       binds: { ...bound(target, snapshot), [`configuration of snapshot ${snapshot.name}`]: then },
       summary: `Roll ${of} back to snapshot ${snapshotText(snapshot, Date.now())}; everything written since is lost`,
+      demand: demandOf(guest, sizes, guest.sizes.cpu ?? target.row.cpus),
       becomes: { tags: tagsOf(then.tags), protection: then.protection === '1' },
       steps: [
         guestRequest(at, {
@@ -86,6 +91,7 @@ export const rollbackSnapshot = defineOperation({
         dropped.length > 0 && `disks that were added since leave the configuration: ${dropped.join(', ')}`,
         guest.identity.protection && then.protection !== '1' && 'the guest is protected now and loses its protection',
         guest.pending.length > 0 && 'changes that are pending are dropped',
+        ...warnings,
       ),
       before: { status: running ? 'running' : 'stopped' },
       after: { status: runs ? 'running' : 'stopped', snapshot: snapshot.name },

@@ -50,6 +50,23 @@ describe('a limit of the sum of memory', () => {
     expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
+  it('counts what a rollback brings back, and so does the limit of one guest', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'large', disk_gb: 1, memory: 2048, cores: 4 });
+    await world.done('snapshot_vm', { vmid, snapshot: 'large' });
+    await world.done('set_resources', { vmid, memory: 1024, cores: 1 });
+    const rollback = { vmid, snapshot: 'large' };
+    const tight = await strict(1023);
+    expect(await world.refused(tight('rollback_snapshot', rollback))).toMatchObject({ code: 'quota_exceeded' });
+    const small = world.another(limits({ maxCpu: 2 }));
+    expect(await world.refused(small.perform('rollback_snapshot', rollback, agent))).toMatchObject({
+      code: 'quota_exceeded',
+      message: expect.stringContaining('cores 4 > 2 (PROXMOX_MAX_CPU)'),
+    });
+    const enough = await strict(1024);
+    expect(await enough('rollback_snapshot', rollback)).toMatchObject({ kind: 'approval_required' });
+  });
+
   it('counts memory that was raised a moment ago and that no list shows yet', async () => {
     world = await openWorld({}, { timeScale: 1 });
     const [left, right] = await two();

@@ -6,12 +6,8 @@ import { type Disk, disksOf } from '../../../proxmox/guest/disks.ts';
 import { path } from '../../../proxmox/guest/encode.ts';
 import { cpuOf, type Guest, memoryOf } from '../../../proxmox/guest/guests.ts';
 import { optionsInFile } from '../../../proxmox/guest/property-strings.ts';
-import { listNodes } from '../../../proxmox/nodes.ts';
 
 export type Inside = Awaited<ReturnType<typeof readInside>>;
-
-const UNLIMITED =
-  'the container may use all cores of its node, whose number this token cannot see (Sys.Audit shows it): it counts as 1 core';
 
 /** The guest inside a backup: `GET /nodes/{node}/vzdump/extractconfig`. @throws permission_denied, not_possible for an archive without one */
 export async function readInside(api: ProxmoxReader, { node, volid, type }: Backup) {
@@ -33,8 +29,7 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
   return {
     config,
     name,
-    /** Undefined for a container without a limit of cores. */
-    cpu: cpuOf(type, config).cpu,
+    ...cpuOf(type, config),
     memoryMib: memoryOf(config),
     diskGib: disks.reduce((sum, d) => sum + d.sizeGib, 0),
     /** Disks that a restore makes, with the storage on which each was. */
@@ -42,12 +37,6 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
     /** Slots of disks that were excluded from the backup. */
     excluded: excluded.map((d) => d.slot),
   };
-}
-
-/** The sizes of the restored guest on a node. A container without a limit of cores uses all CPUs there. */
-export async function sizesOn(api: ProxmoxReader, { cpu, memoryMib, diskGib }: Inside, node: string) {
-  const cpus = cpu ?? (await listNodes(api)).find((one) => one.node === node)?.cpus;
-  return { sizes: { cpu: cpus ?? 1, memoryMib, diskGib }, warnings: cpus === undefined ? [UNLIMITED] : [] };
 }
 
 /** Whether vzdump takes a volume: every disk of a VM unless `backup=0`; of a container rootfs, and mount points with `backup=1` alone. */

@@ -9,10 +9,10 @@ import type { Disk } from '../../../proxmox/guest/disks.ts';
 import { type Guest, tagsOf } from '../../../proxmox/guest/guests.ts';
 import { uuidOf } from '../../../proxmox/guest/identity.ts';
 import type { OperationContext } from '../../define.ts';
-import { refuseTooLarge } from '../../vm/lib/limits.ts';
+import { refuseTooLarge, sizesOn } from '../../vm/lib/limits.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseRunning } from '../../vm/lib/target.ts';
 import { ownVolumes, refuseBase, withSize } from '../../vm/lib/volumes.ts';
-import { type Inside, sizesOn } from './inside.ts';
+import type { Inside } from './inside.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
 
 /**

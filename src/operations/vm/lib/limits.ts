@@ -1,8 +1,9 @@
 import { present } from '../../../core/defined.ts';
 import type { ResourceDemand, Sizes } from '../../../core/plan/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { type Excess, overPerGuest, refuseExcess } from '../../../core/settings/limits.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
-import type { NodeRow } from '../../../proxmox/nodes.ts';
+import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 
 /**
@@ -23,6 +24,15 @@ export function refuseTooManyCpus(cpu: number | undefined, node: NodeRow | undef
 export function demandOf({ at, sizes }: Guest, after: Partial<Sizes>, cpu = sizes.cpu ?? 0): ResourceDemand {
   const before = { ...sizes, cpu };
   return { newGuests: 0, vmid: at.vmid, before, after: { ...before, ...after } };
+}
+
+const UNLIMITED =
+  'the container may use all cores of its node, whose number this token cannot see (Sys.Audit shows it): it counts as 1 core';
+
+/** The sizes of a guest on a node as an old configuration of it says. A container without a limit of cores uses all CPUs there. */
+export async function sizesOn(api: ProxmoxReader, { cpu, memoryMib, diskGib }: Guest['sizes'], node: string) {
+  const cpus = cpu ?? (await listNodes(api)).find((one) => one.node === node)?.cpus;
+  return { sizes: { cpu: cpus ?? 1, memoryMib, diskGib }, warnings: cpus === undefined ? [UNLIMITED] : [] };
 }
 
 /** Doubts about a guest of this memory on the node. Without Sys.Audit Proxmox shows neither CPUs nor memory of a node. */
