@@ -33,7 +33,7 @@ export function readContext({ scope }: Requester, ports: Ports): OperationContex
     reservedGib: () => 0,
     overTotals: async () => [],
     quotas: async () => quotasOf(await takeInventory(ports), ports.cluster),
-    changesOf: async (vmid) => changesOf(vmid, scope && (await bornAt(vmid))?.runId, ports),
+    changesOf: async (vmid) => changesOf(vmid, scope && (await bornAt([vmid])).get(vmid), ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
     ...defined({ runs: policy.run }),
@@ -71,12 +71,7 @@ async function visible(reservations: Reservation[], caller: Requester, ports: Po
   const made = reservations.filter(({ newGuest }) => newGuest);
   if (caller.scope === undefined || made.length === 0) return reservations;
   const { runs } = await ports.store();
-  const rows = await listGuests(ports.cluster.api);
-  const seen = await Promise.all(
-    made.map(async (reservation) => {
-      const run = reservation.runId === undefined ? undefined : await runs.get(reservation.runId);
-      return run !== undefined && !isForeign(run, caller, rows) ? reservation : [];
-    }),
-  );
-  return seen.flat();
+  const [rows, makers] = await Promise.all([listGuests(ports.cluster.api), runs.all(made.flatMap(({ runId }) => runId ?? []))]);
+  const seen = makers.filter((run) => !isForeign(run, caller, rows)).map(({ id }) => id);
+  return made.filter(({ runId }) => runId !== undefined && seen.includes(runId));
 }

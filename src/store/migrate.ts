@@ -7,10 +7,11 @@ import * as policy from './migrations/004-policy.ts';
 import * as retention from './migrations/005-retention.ts';
 import * as decided from './migrations/006-decided.ts';
 import * as requests from './migrations/007-requests.ts';
+import * as births from './migrations/008-births.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a migration that was released is never edited. */
-const MIGRATIONS = {
+export const MIGRATIONS = {
   '001-spine': spine,
   '002-identities': identities,
   '003-run-lease': runLease,
@@ -18,6 +19,7 @@ const MIGRATIONS = {
   '005-retention': retention,
   '006-decided': decided,
   '007-requests': requests,
+  '008-births': births,
 };
 
 /** Applies the migrations that are missing. @throws store_unavailable when a newer version made the store */

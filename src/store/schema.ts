@@ -25,7 +25,15 @@ export interface Database {
   };
   runs: RunRow;
   reservations: ReservationRow;
-  guests: { cluster: string; vmid: number; key: string; run_id: string; created_at: string };
+  guests: {
+    cluster: string;
+    vmid: number;
+    key: string;
+    run_id: string;
+    created_at: string;
+    /** When the backup was made from which it was restored, where that is a backup of its own VMID. */
+    saved_at: string | null;
+  };
   secrets: {
     /** HMAC of the value. */
     id: string;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
@@ -9,6 +10,7 @@ import { startPostgres } from '../helpers/postgres.ts';
 import { run, storeContract } from '../store/contract.ts';
 import { identityContract } from '../store/identities.ts';
 import { rowsContract } from '../store/rows.ts';
+import { upgradeContract } from '../store/upgrades.ts';
 
 const postgres = await startPostgres();
 afterAll(() => postgres.stop());
@@ -24,6 +26,15 @@ await query('create database identities');
 storeContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url }));
 rowsContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url }));
 identityContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url.replace(/\/[^/]*$/, '/identities') }));
+
+let former = 0;
+upgradeContract('PostgreSQL', async () => {
+  const name = `former_${++former}`;
+  await query(`create database ${name}`);
+  const databaseUrl = postgres.url.replace(/\/[^/]*$/, `/${name}`);
+  const dialect = new PostgresDialect({ pool: new pg.Pool({ connectionString: databaseUrl }) });
+  return { db: new Kysely<unknown>({ dialect }), open: () => openStore({ dataDir: '', databaseUrl }) };
+});
 
 describe('a restart of PostgreSQL', () => {
   it('is waited out by the calls made meanwhile', async () => {

@@ -40,6 +40,8 @@ test.each<[string, () => Promise<unknown>]>([
   ['the latest runs of all', () => store.runs.recent({ cluster: 'c', limit: 20 })],
   ['the run of a task', () => store.runs.byUpid('UPID:pve:1', 'c')],
   ['the run of an id', () => store.runs.get('run_1')],
+  ['the runs of some ids', () => store.runs.all(['run_1', 'run_2'])],
+  ['the guests of some VMIDs', () => store.guests.lives('c', [100, 101])],
   ['unknown runs', () => store.runs.unknown('c')],
   ['runs that are executed now', () => store.runs.executing('c')],
   ['pending approvals', () => store.approvals.list({ cluster: 'c', status: 'pending', limit: 20 })],
@@ -49,7 +51,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['approvals that expired', () => store.approvals.expire('c', NOW)],
   ['the approval of an id', () => store.approvals.get('apr_1')],
 ])('finds %s by an index, without a walk through the table', async (_what, work) => {
-  expect((await plansOf(work)).filter((detail) => /^SCAN (approvals|runs|run_upids|decisions)$/.test(detail))).toEqual([]);
+  expect((await plansOf(work)).filter((detail) => /^SCAN (approvals|runs|run_upids|decisions|guests)$/.test(detail))).toEqual([]);
 });
 
 test('finds the latest decisions without sorting all of them', async () => {

@@ -26,7 +26,7 @@ it('a store of before retention keeps finding its runs by the UPIDs of their ste
 
   // Back to how version 004 left it.
   const file = new SqliteDatabase(join(dataDir, 'store.sqlite'));
-  file.exec(`drop table run_upids; drop table marks; alter table guest_names drop column vmid;
+  file.exec(`drop table run_upids; drop table marks; alter table guests drop column saved_at; alter table guest_names drop column vmid;
     delete from kysely_migration where name >= '005-retention'`);
   for (const { name } of file.prepare("select name from sqlite_master where type = 'index' and name like '%_by_%'").all() as {
     name: string;

@@ -325,6 +325,16 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.guests.madeBy(cluster, 200, 'k')).toMatchObject({ id: 'r-made-2' });
         expect(await store.guests.madeBy(cluster, 200, 'another')).toBeUndefined();
         expect(await store.guests.madeVmids(cluster)).toEqual([200]);
+        await store.guests.remember({ cluster, vmid: 201, key: 'k', runId: 'r-made-1', at: SOON, savedAt: NOW });
+        await store.guests.remember({ cluster, vmid: 201, key: 'k', runId: 'r-made-2', at: LATER });
+        await store.guests.remember({ cluster, vmid: 201, key: 'successor', runId: 'r-made-1', at: LATER });
+        expect(await store.guests.lives(cluster, [201, 202])).toEqual([
+          { vmid: 201, at: LATER, savedAt: null, runId: 'r-made-1' },
+          { vmid: 201, at: SOON, savedAt: NOW, runId: 'r-made-2' },
+        ]);
+        expect(await store.guests.lives(cluster, [])).toEqual([]);
+        expect((await store.runs.all(['r-made-1', 'gone'])).map(({ id }) => id)).toEqual(['r-made-1']);
+        expect(await store.runs.all([])).toEqual([]);
       });
 
       it('names the VMIDs that were deleted here since then', async () => {

@@ -1,9 +1,9 @@
-import { present } from '../../core/defined.ts';
 import { requestsOf } from '../../core/plan/parts.ts';
 import { begunAt, type RunRecord } from '../../core/plan/run.ts';
+import { isoOf } from '../../core/text/duration.ts';
 import { isObject } from '../../core/text/json.ts';
 import { backupOwner } from '../../proxmox/guest/disks.ts';
-import type { Reservation } from '../../store/schema.ts';
+import type { Life } from '../../store/repositories/guests.ts';
 import type { Ports } from '../ports.ts';
 
 export interface Birth {
@@ -13,8 +13,8 @@ export interface Birth {
   runId: string;
 }
 
-/** The birth of the present guest of a VMID; undefined where it is not known. */
-export type BornAt = (vmid: number) => Promise<Birth | undefined>;
+/** The births of the present guests of these VMIDs, without those that are not known. */
+export type BornAt = (vmids: readonly number[]) => Promise<ReadonlyMap<number, Birth>>;
 
 /**
  * VMIDs are recycled, and Proxmox tells backups and tasks by VMID alone: those from before belong to a former guest. Known for a guest that was
@@ -22,25 +22,32 @@ export type BornAt = (vmid: number) => Promise<Birth | undefined>;
  */
 export function birthsIn(ports: Ports): BornAt {
   const { name: cluster } = ports.cluster;
-  let reserved: Promise<Reservation[]> | undefined;
-  return async (vmid) => {
+  return async (vmids) => {
     const { guests, reservations, runs } = await ports.store();
-    reserved ??= reservations.all(cluster);
     // A guest is recorded when its run ends. Until then its reservation names the run.
-    const making = (await reserved).flatMap((one) =>
-      one.newGuest && one.vmid === vmid && one.runId ? [{ at: undefined, runId: one.runId }] : [],
-    );
-    let until = Number.MAX_VALUE;
-    for (const { runId, at } of [...making, ...(await guests.madeAs(cluster, vmid))]) {
-      const run = await runs.get(runId);
-      const born = Math.floor(Math.min(...present(run && begunAt(run), at && Date.parse(at))) / 1000);
-      if (born > until) continue;
-      const restored = run && timeOfOwnBackup(run, vmid);
-      if (restored === undefined) return { at: born, runId };
-      until = restored;
+    const making = (await reservations.all(cluster)).filter(({ newGuest, vmid }) => newGuest && vmids.includes(vmid));
+    const makers = new Map((await runs.all(making.flatMap(({ runId }) => runId ?? []))).map((run) => [run.id, run]));
+    const begun = making.flatMap(({ vmid, runId = '' }) => {
+      const run = makers.get(runId);
+      return run ? { ...lifeOf(run, vmid), runId } : [];
+    });
+    const births = new Map<number, Birth>();
+    /** The oldest backup of which the guests of each VMID were restored, so far. */
+    const until = new Map<number, number>();
+    for (const { vmid, at, savedAt, runId } of [...begun, ...(await guests.lives(cluster, vmids))]) {
+      const born = Math.floor(Date.parse(at) / 1000);
+      if (births.has(vmid) || born > (until.get(vmid) ?? Number.MAX_VALUE)) continue;
+      if (typeof savedAt === 'string') until.set(vmid, Date.parse(savedAt) / 1000);
+      else births.set(vmid, { at: born, runId });
     }
-    return undefined;
+    return births;
   };
+}
+
+/** Since when the guest has its VMID that this run makes. */
+export function lifeOf(run: RunRecord, vmid: number): Life {
+  const saved = timeOfOwnBackup(run, vmid);
+  return { vmid, at: new Date(begunAt(run)).toISOString(), ...(saved === undefined ? {} : { savedAt: isoOf(saved) }) };
 }
 
 /** When (epoch seconds) the backup was made from which a run restored a guest under its own VMID; undefined for every other run. */

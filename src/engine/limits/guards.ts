@@ -41,12 +41,13 @@ export async function checkBackup(
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
   const { api } = ports.cluster;
   if (sends(plan, BACKUP_JOB)) return;
-  for (const guest of targetsOf(plan)) {
-    if (backsUpFirst(plan, guest.vmid)) continue;
+  const asked = targetsOf(plan).filter(({ vmid }) => !backsUpFirst(plan, vmid));
+  const births = await birthsIn(ports)(asked.map(({ vmid }) => vmid));
+  for (const guest of asked) {
     const known = plan.targets ? undefined : plan.facts?.lastBackup;
     const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
     const last = backups.newest;
-    const isFormers = last !== undefined && Date.parse(last) / 1000 < ((await birthsIn(ports)(guest.vmid))?.at ?? 0);
+    const isFormers = last !== undefined && Date.parse(last) / 1000 < (births.get(guest.vmid)?.at ?? 0);
     if (last && !isFormers && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
     const hours = Math.round(requireBackupWithin / 360) / 10;
     const of = plan.targets ? ` of ${typedName(guest)}` : '';

@@ -11,15 +11,19 @@ import { lateDelete } from '../runs/outcome/late.ts';
  * @throws conflict
  */
 export async function refuseDoomedNames(plan: Plan, ports: Ports): Promise<void> {
-  for (const step of requestsOf(plan)) {
-    const made = pathOfMade(step);
-    const run = made === undefined ? undefined : await lateDelete(made, ports);
-    if (run === undefined) continue;
-    fail('conflict', `To ${step.purpose} is blocked. Proxmox may still execute an earlier DELETE, which would delete the new one.`, {
-      hint: `Choose another name. ${run.status === 'executing' ? `Or wait for the end of get_task {"run_id": "${run.id}"}.` : `The operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`}`,
-      details: { run_id: run.id },
-    });
-  }
+  const made = new Map(
+    requestsOf(plan).flatMap((step) => {
+      const at = pathOfMade(step);
+      return at === undefined ? [] : [[at, step.purpose] as const];
+    }),
+  );
+  const late = made.size === 0 ? undefined : await lateDelete([...made.keys()], ports);
+  if (late === undefined) return;
+  const { path: at, run } = late;
+  fail('conflict', `To ${made.get(at)} is blocked. Proxmox may still execute an earlier DELETE, which would delete the new one.`, {
+    hint: `Choose another name. ${run.status === 'executing' ? `Or wait for the end of get_task {"run_id": "${run.id}"}.` : `The operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`}`,
+    details: { run_id: run.id },
+  });
 }
 
 /** The path of what a request makes, as a DELETE names it. */

@@ -98,13 +98,14 @@ export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxRea
 
 /** Whether a backup or task of a VMID belongs to its present guest, and this to the scope. The time is in epoch seconds. */
 export function ownIn(rows: readonly GuestRow[], scope: Scope, bornAt: BornAt) {
-  const births = new Map<number, ReturnType<BornAt>>();
+  const own = rows.filter((row) => guestInScope(row, scope));
+  let births: ReturnType<BornAt> | undefined;
   return async (vmid: string, time: number | undefined): Promise<boolean> => {
-    const row = rows.find((guest) => String(guest.vmid) === vmid);
-    if (row === undefined || !guestInScope(row, scope)) return false;
+    const row = own.find((guest) => String(guest.vmid) === vmid);
+    if (row === undefined) return false;
     if (time === undefined) return true;
-    if (!births.has(row.vmid)) births.set(row.vmid, bornAt(row.vmid));
-    const born = await births.get(row.vmid);
+    births ??= bornAt(own.map((guest) => guest.vmid));
+    const born = (await births).get(row.vmid);
     return born === undefined || time >= born.at;
   };
 }

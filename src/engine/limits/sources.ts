@@ -15,9 +15,10 @@ export async function withSources(plan: Plan, api: ProxmoxReader, bornAt: BornAt
   const vmids = readBy(plan);
   if (vmids.length === 0) return rest;
   const rows = await listGuests(api);
+  const births = savedAt === undefined ? undefined : await bornAt(vmids);
   const direct = await Promise.all(
     vmids.map(async (vmid) => {
-      const isFormers = savedAt !== undefined && savedAt < ((await bornAt(vmid))?.at ?? 0);
+      const isFormers = savedAt !== undefined && savedAt < (births?.get(vmid)?.at ?? 0);
       return isFormers ? { source: { vmid, template: false, gone: true as const }, guest: undefined } : look(vmid, rows, api);
     }),
   );

@@ -1,9 +1,10 @@
 import { asError } from '../../core/errors/errors.ts';
 import { partsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import { begunAt, type RunRecord } from '../../core/plan/run.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guest/guests.ts';
+import { lifeOf } from '../limits/birth.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { patiently } from './steps/patience.ts';
 
@@ -26,7 +27,7 @@ async function rememberOne({ demand, continues }: Plan, run: RunRecord, ports: P
   });
   if (!guest) return;
   const { key, name } = guest.identity;
-  await guests.remember({ cluster, vmid, key, runId: run.id, at: new Date(begunAt(run)).toISOString() });
+  await guests.remember({ ...lifeOf(run, vmid), cluster, key, runId: run.id });
   if (name !== '') await guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
 }
 

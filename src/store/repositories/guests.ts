@@ -4,17 +4,26 @@ import { exactly } from '../row.ts';
 import type { Database } from '../schema.ts';
 import { readRun } from './runs.ts';
 
+/** Since when a guest has its VMID. */
+export interface Life {
+  vmid: number;
+  /** ISO time at which the run that made it began. */
+  at: string;
+  /** ISO time of the backup of its own VMID from which it was restored. */
+  savedAt?: string | null | undefined;
+}
+
 /** Guests that were created here, and the names under which guests were seen. */
 export function guestsIn(db: Kysely<Database>) {
   return {
     /**
      * Remembers a guest as created through this server, and which run did so or continued with it.
-     * @param guest `at`: when that run began
+     * @param guest a run that continues with it leaves `at` and `savedAt` as they are
      */
-    async remember({ runId, at, ...guest }: { cluster: string; vmid: number; key: string; runId: string; at: string }): Promise<void> {
+    async remember({ runId, at, savedAt, ...guest }: Life & { cluster: string; key: string; runId: string }): Promise<void> {
       await db
         .insertInto('guests')
-        .values({ ...guest, run_id: runId, created_at: at })
+        .values({ ...guest, run_id: runId, created_at: at, saved_at: savedAt ?? null })
         .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: runId }))
         .execute();
     },
@@ -32,10 +41,16 @@ export function guestsIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return row && readRun(row);
     },
-    /** The guests that were made under a VMID, the last one first, each with the run that made it or continued with it. */
-    async madeAs(cluster: string, vmid: number): Promise<{ at: string; runId: string }[]> {
-      const made = db.selectFrom('guests').select(['created_at as at', 'run_id as runId']).where('cluster', '=', cluster);
-      return made.where('vmid', '=', vmid).orderBy('created_at', 'desc').execute();
+    /** The guests that were made under these VMIDs, the last one first, each with the run that made it or continued with it. */
+    async lives(cluster: string, vmids: readonly number[]): Promise<(Life & { runId: string })[]> {
+      if (vmids.length === 0) return [];
+      return db
+        .selectFrom('guests')
+        .select(['vmid', 'created_at as at', 'saved_at as savedAt', 'run_id as runId'])
+        .where('cluster', '=', cluster)
+        .where('vmid', 'in', vmids)
+        .orderBy('created_at', 'desc')
+        .execute();
     },
     async madeVmids(cluster: string): Promise<number[]> {
       return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);

@@ -74,6 +74,11 @@ export function runsIn(db: Kysely<Database>) {
       return row && readRun(row);
     },
 
+    async all(ids: readonly string[]): Promise<RunRecord[]> {
+      if (ids.length === 0) return [];
+      return (await db.selectFrom('runs').selectAll().where('id', 'in', ids).execute()).map(readRun);
+    },
+
     async recent({ limit, ...whose }: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
       const query = db.selectFrom('runs').selectAll().orderBy('started_at', 'desc').limit(limit);
       return (await query.where((e) => e.and(defined(whose))).execute()).map(readRun);

@@ -20,9 +20,9 @@ const error = async (promise: Promise<unknown>) => {
 describe('a required backup', () => {
   const HOUR = 3600;
   const store = {
-    guests: { madeAs: async () => [] },
+    guests: { lives: async () => [] },
     reservations: { all: async () => [] },
-    runs: { since: async () => [] },
+    runs: { since: async () => [], all: async () => [] },
     approvals: { decidedSince: async () => [] },
   };
   const wanting = (seconds: number) => parts(store, rules({ requireBackupWithin: seconds }));

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { Caller } from '../../../src/core/people/caller.ts';
+import { openStore } from '../../../src/store/index.ts';
 import { callsTo } from '../../helpers/calls.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
@@ -109,4 +110,36 @@ describe('a guest that was restored from its own backup', () => {
     await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
     expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
   });
+
+  it('keeps them after the time for which runs are kept', async () => {
+    const { backups } = await world.done('list_backups', { vmid: 103 });
+    const [{ volume = '' } = {}] = backups as { volume?: string }[];
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+    await forgetRuns();
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
+  });
+
+  it('shows none of a former guest then either', async () => {
+    await world.approved('stop_vm', { vmid: 103, force: true });
+    await world.approved('delete_vm', { vmid: 103 });
+    await asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
+    await world.call('backup_vm', { vmid: 103, storage: 'nas' }, { wait: 'end' }, limited);
+    const { backups } = await world.done('list_backups', { vmid: 103 }, {}, limited);
+    const [{ volume = '' } = {}] = backups as { volume?: string }[];
+    await world.approved('delete_vm', { vmid: 103 });
+    await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+    await forgetRuns();
+    expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
+  });
 });
+
+/** As retention does after its days. Reservations outlive their runs for some seconds. */
+async function forgetRuns(): Promise<void> {
+  const store = await openStore({ dataDir: world.dataDir });
+  const later = new Date(Date.now() + 60_000).toISOString();
+  expect((await store.retention.prune(later)).runs).toBeGreaterThan(0);
+  for (const { vmid } of await store.reservations.all('simulator')) await store.reservations.releaseGuest('simulator', vmid);
+  await store.close();
+}

@@ -38,7 +38,7 @@ function reader(): ProxmoxReader & { asked: string[] } {
   };
 }
 /** When the guests were made. */
-const unknown = async () => undefined;
+const unknown = async () => new Map();
 const seen = async (scope: Scope) => (await listGuests(readerInScope(reader(), scope, unknown))).map((guest) => guest.vmid);
 
 const plan = (change: Partial<Plan>): Plan => ({
@@ -205,7 +205,7 @@ describe('the plans that stay in the scope', () => {
 describe('what is older than its guest belongs to a former guest of the VMID', () => {
   const scope = { pools: ['agents'] };
   const born = 0x69_00_ab_cd;
-  const bornAt = async () => ({ at: born, runId: 'run_1' });
+  const bornAt = async (vmids: readonly number[]) => new Map(vmids.map((vmid) => [vmid, { at: born, runId: 'run_1' }]));
   const lists = (answer: unknown): ProxmoxReader => ({
     ...reader(),
     get: async <T>(path: string) => (path === '/cluster/resources' ? rows : answer) as T,

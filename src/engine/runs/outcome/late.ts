@@ -176,25 +176,27 @@ function destroysGuest({ plan, steps }: RunRecord): boolean {
 /** Nodes share storages, and guests move between nodes. */
 const onAnyNode = (path: string) => path.replace(/^\/nodes\/[^/]+/, '');
 
-/** The run whose DELETE of this path, on any node, has no known outcome: it would delete a new snapshot or file of that name. */
-export async function lateDelete(path: string, ports: Ports): Promise<RunRecord | undefined> {
+/** The first of these paths of which a DELETE, on any node, has no known outcome, with its run: it would delete a new snapshot or file of that name. */
+export async function lateDelete(paths: readonly string[], ports: Ports): Promise<{ path: string; run: RunRecord } | undefined> {
   const { name: cluster } = ports.cluster;
   const { runs } = await ports.store();
-  const deletes = (run: RunRecord, states: readonly StepRecord['state'][] = ['intent', 'sent', 'unknown']) =>
-    requestsOf(run.plan).some(
-      ({ id, method, path: at }) =>
-        method === 'DELETE' &&
-        onAnyNode(at) === onAnyNode(path) &&
-        run.steps.some((record) => record.id === id && states.includes(record.state)),
-    );
+  const deleted = (run: RunRecord, states: readonly StepRecord['state'][] = ['intent', 'sent', 'unknown']) => {
+    const open = run.steps.filter(({ state }) => states.includes(state)).map(({ id }) => id);
+    const doomed = requestsOf(run.plan).filter(({ id, method }) => method === 'DELETE' && open.includes(id));
+    const names = doomed.map(({ path }) => onAnyNode(path));
+    return paths.find((path) => names.includes(onAnyNode(path)));
+  };
   const [open, executing] = await Promise.all([runs.unknown(cluster), runs.executing(cluster)]);
-  // While a task deletes, Proxmox itself keeps the name.
-  const unanswered = executing.find(({ run }) => deletes(run, ['intent', 'unknown']));
-  if (unanswered) return unanswered.run;
+  for (const { run } of executing) {
+    // While a task deletes, Proxmox itself keeps the name.
+    const path = deleted(run, ['intent', 'unknown']);
+    if (path !== undefined) return { path, run };
+  }
   for (const run of open) {
-    if (!deletes(run)) continue;
+    if (deleted(run) === undefined) continue;
     const now = await ports.watch.look(run, ports);
-    if (now.status === 'unknown' && deletes(now)) return now;
+    const path = now.status === 'unknown' ? deleted(now) : undefined;
+    if (path !== undefined) return { path, run: now };
   }
   return undefined;
 }
