@@ -11,7 +11,7 @@ import { startSteps } from './lib/guest-request.ts';
 import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changedEach, oneOrSeveral } from './lib/schemas.ts';
-import { guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
+import { callFor, guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
 import { about, factsOf, label, type NearTarget, pendingWarnings, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** POST …/status/start. */
@@ -31,7 +31,7 @@ export const startVm = defineOperation({
   async plan(ctx, asked): Promise<PlanDraft> {
     const words: Words = {
       ...{ verb: 'Start', done: 'started', already: 'all guests already run' },
-      undo: (plans) => undoAll('stop_vm each of them', plans),
+      undo: (plans) => undoAll(callFor('stop_vm', plans), plans),
     };
     return planGuests(guestsAsked('start_vm', asked), words, (one) => planOne(ctx, one));
   },

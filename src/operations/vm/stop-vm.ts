@@ -10,7 +10,7 @@ import { destroying, doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changedEach, oneOrSeveral, SHUTDOWN_SECONDS, shutdownTimeout } from './lib/schemas.ts';
-import { guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
+import { callFor, guestsAsked, planGuests, undoAll, type Words } from './lib/several.ts';
 import { about, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
 /** Time for Proxmox beside the guest's own. */
@@ -42,7 +42,7 @@ export const stopVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...how }): Promise<PlanDraft> {
     const words: Words = {
       ...{ verb: verbOf(how), done: 'stopped', already: 'all guests are already stopped' },
-      undo: (plans) => undoAll('start_vm each of them', plans),
+      undo: (plans) => undoAll(callFor('start_vm', plans), plans),
     };
     return planGuests(guestsAsked('stop_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, how));
   },

@@ -35,7 +35,7 @@ describe('start_vm', () => {
     expect(requestsOf(plan).map(({ lane }) => lane)).toEqual([105, 201]);
     expect(plan.summary).toMatch(/^Start 2 guests: web1 \(105\), /);
     expect(plan.choices).toEqual(['web1 (106) already runs']);
-    expect(plan.undo).toBe('stop_vm each of them');
+    expect(plan.undo).toBe('stop_vm {"vmids": [105, 201]}');
   });
   describe('with a disk whose removal by force is pending', () => {
     const dooms: GuestSpec = {

@@ -146,8 +146,8 @@ test('the undo of several promises no more than that of each', async () => {
   const undo = async (args: object) =>
     (await planOf('stop_vm', { vmids: [105, 107, 201], ...args }, { guests: [webServer, doomed, container] })).undo;
   const lost = 'local-lvm:vm-107-disk-9 (5 GiB) cannot be restored';
-  expect(await undo({})).toBe(`start_vm each of them; ${lost}`);
-  expect(await undo({ force: true })).toBe(`start_vm each of them; data that was not written to disk is lost; ${lost}`);
+  expect(await undo({})).toBe(`start_vm {"vmids": [105, 107, 201]}; ${lost}`);
+  expect(await undo({ force: true })).toBe(`start_vm {"vmids": [105, 107, 201]}; data that was not written to disk is lost; ${lost}`);
 });
 
 test('the error names each guest of a list that does not exist', async () => {

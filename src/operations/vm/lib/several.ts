@@ -110,6 +110,11 @@ export function undoAll(undo: string, plans: readonly PlanDraft[]): string {
   return [undo, ...new Set(lost)].join('; ');
 }
 
+/** `start_vm {"vmids": [100, 101]}` */
+export function callFor(tool: string, plans: readonly PlanDraft[]): string {
+  return `${tool} {"vmids": [${present(...plans.map(({ target }) => target?.vmid)).join(', ')}]}`;
+}
+
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */
 export function saidOnce(plans: readonly PlanDraft[], textsOf: (plan: PlanDraft) => readonly string[], of = nameOf): string[] {
   const holds = new Map<string, string[]>();

@@ -89,7 +89,7 @@ function remembering(api: ProxmoxReader): ProxmoxReader {
 export function togetherNew(plans: readonly PlanDraft[], verb: string): PlanDraft {
   const open = plans.filter((plan) => plan.existing === undefined);
   const there = plans.filter((plan) => plan.existing !== undefined);
-  const [first] = open;
+  const [first, ...others] = open;
   if (!first) return allSo(there, 'Nothing will change: all of them exist already');
   const names = open.map(labelOf);
   const vmidOf = (plan: PlanDraft) => plan.demand?.vmid ?? fail('internal', 'A guest was planned without its resources.');
@@ -109,7 +109,9 @@ export function togetherNew(plans: readonly PlanDraft[], verb: string): PlanDraf
     ],
     warnings: saidOnce(open, ({ warnings }) => warnings, labelOf),
     after: { guests: names, ...shared(open) },
-    undo: 'delete_vm each of them',
+    undo: [`delete_vm {"vmid": ${vmidOf(first)}}`, ...(others.length > 0 ? [`the same for ${others.map(vmidOf).join(', ')}`] : [])].join(
+      ', ',
+    ),
   };
 }
 

@@ -111,6 +111,8 @@ describe('several new guests', () => {
     const plan = await world.call('create_vm', args, { dryRun: true });
     if (plan.kind !== 'dry_run') throw new Error('no plan');
     expect(plan.plan.summary).toMatch(/^Create 2 VMs: data1 \(\d+\), data2 \(\d+\)$/);
+    const [first, second] = plan.plan.summary.match(/\d{3,}/g) ?? [];
+    expect(plan.plan.undo).toBe(`delete_vm {"vmid": ${first}}, the same for ${second}`);
     expect(sent()).toEqual([]);
     const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'created' } } as const;
     const tight = world.another({ limits: { ...limits, maxTotalRamMib: 2047 } });
