@@ -21,7 +21,7 @@ export function renderApproval(approval: ApprovalRecord): string {
     'Exactly these requests will be sent:',
     ...a.steps.map(stepText),
     ...askedLines(a),
-    ...(a.reason === undefined ? [] : [`The agent's reason, unverified: «${a.reason.replace(/[«»]/g, '"')}»`]),
+    ...(a.reason === undefined ? [] : [`The agent's reason, unverified: “${a.reason.replace(/[“”]/g, '"')}”`]),
   ];
   return lines.join('\n');
 }

@@ -46,8 +46,11 @@ export async function requireYes(
     );
   }
   if (action === 'odd') notConfirmed(`The client's answer to the form cannot be read. ${still}`, elsewhere(approval.id));
-  const said = typed === '' ? 'Nothing was typed' : `Typed «${plainText(typed, 80)}»`;
-  notConfirmed(`${said}, needed «${mustType}». ${still}`, `Tell the user to type exactly «${mustType}», and call approve again.`);
+  const said = typed === '' ? 'empty' : `"${plainText(typed, 80)}"`;
+  notConfirmed(
+    `The typed text is ${said}, not "${mustType}". ${still}`,
+    `Tell the user to type exactly "${mustType}", and call approve again.`,
+  );
 }
 
 /** The note about a yes that came faster than a person reads. */

@@ -54,8 +54,8 @@ describe('the answer to a form in the client', () => {
 
   it.each<[string, Partial<Answer>, (vmid: number) => string]>([
     ['closes it', { action: 'cancel' }, () => 'The form was closed without an answer.'],
-    ['is empty', { action: 'accept', typed: '' }, (vmid) => `Nothing was typed, needed «web2 ${vmid}».`],
-    ['is a wrong name', { action: 'accept', typed: 'web1\u202e' }, (vmid) => `Typed «web1», needed «web2 ${vmid}».`],
+    ['is empty', { action: 'accept', typed: '' }, (vmid) => `The typed text is empty, not "web2 ${vmid}".`],
+    ['is a wrong name', { action: 'accept', typed: 'web1\u202e' }, (vmid) => `The typed text is "web1", not "web2 ${vmid}".`],
     ['cannot be read', { action: 'odd' }, () => "The client's answer to the form cannot be read."],
   ])('that %s leaves the approval pending, with a text of its own', async (_what, more, text) => {
     const { vmid, answer, record, stops } = await asked();
