@@ -29,7 +29,7 @@ const PAGES: Record<string, () => View> = {
       route: 'history',
       title: 'History',
       rows: () => state.live?.recent ?? [],
-      empty: () => emptyState('Nothing was decided yet.', h('p', {}, 'Your decisions and their outcomes appear here.')),
+      empty: () => emptyState('No decisions yet.', h('p', {}, 'Decisions and their outcomes appear here.')),
       foot: () => (state.live?.recent.length ? 'These are the latest decisions. The audit holds all of them.' : ''),
     }),
   audit: auditPage,

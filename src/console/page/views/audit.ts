@@ -117,7 +117,7 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
     'div',
     { class: 'intact' },
     badge('intact', 'good'),
-    h('span', {}, h('span', { class: 'number' }, number(v.count)), ' records, each sealed by the next'),
+    h('span', {}, h('span', { class: 'number' }, number(v.count)), ' records, none changed'),
     h('span', { class: 'soft' }, 'newest ', h('span', { class: 'mono' }, v.head.slice(0, 12))),
     v.anchor && h('span', { class: 'soft' }, anchored(v.anchor)),
     v.recovered > 0 && h('span', { class: 'soft' }, `${number(v.recovered)} cut by a crash and closed`),
@@ -134,7 +134,7 @@ function records({ rows, matching, searched }: AuditView): HTMLElement[] {
   if (searched === 0)
     return [emptyState('Nothing was recorded yet.', h('p', {}, 'Every call leaves a line here, reads and refusals included.'))];
   if (rows.length === 0) return [emptyState('No record matches.', h('p', {}, `The newest ${number(searched)} were searched.`))];
-  const head = ['#', `Time (${zone()})`, 'Kind', 'Operation', 'Guest', 'Who', 'Ended'];
+  const head = ['#', `Time (${zone()})`, 'Kind', 'Operation', 'Guest', 'Who', 'Outcome'];
   return [
     h('table', { class: 'log' }, h('caption', { class: 'hidden' }, 'Audit records, newest first'), tableHead(head), ...rows.map(record)),
     h(
@@ -171,7 +171,7 @@ function record(row: AuditRow): HTMLElement {
       h('td', { class: 'number nowrap' }, h('time', { attrs: { datetime: row.time, title: fullTime(row.time) } }, columnTime(row.time))),
       h('td', {}, badge(row.kind.replace('_', ' '), TONES[row.kind] ?? 'calm')),
       h('td', { class: 'mono' }, words(row.operation)),
-      h('td', { attrs: { 'data-label': row.guest && 'Guest' } }, words(row.guest)),
+      h('td', { attrs: { 'data-label': 'Guest' } }, row.guest !== '' && words(row.guest)),
       h('td', { attrs: { 'data-label': 'Who' } }, words(row.who), row.channel !== '' && h('span', { class: 'soft' }, ` ${row.channel}`)),
       h('td', { class: row.bad ? 'badtext' : '' }, words(row.status)),
     ),

@@ -18,8 +18,9 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     a.status !== 'pending' && outcome(a),
     risks(a),
     a.changes.length > 0 && section('What changes', 'changes', changes(a)),
-    a.guests.length > 1 && section(`All ${a.guests.length} guests`, 'covers', guests(a.guests)),
-    a.facts.length > 0 && section(a.guests.length > 0 ? 'All guests at the request' : 'The guest at the request', 'facts', facts(a)),
+    a.guests.length > 1 && section(`The ${a.guests.length} guests`, 'covers', guests(a.guests)),
+    a.facts.length > 0 &&
+      section(a.guests.length > 0 ? 'All guests, as of the request' : 'The guest, as of the request', 'facts', facts(a)),
     section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
     a.choices.length > 0 && section('Chosen by default', 'choices', texts(a.choices)),
     section('Requested by', 'asked', asked(a)),
@@ -73,7 +74,7 @@ function changes({ changes: rows, effect }: ApprovalView): HTMLElement {
     h(
       'table',
       { class: 'diff' },
-      tableHead(['What', 'Now', 'Then']),
+      tableHead(['What', 'Now', 'After']),
       h(
         'tbody',
         {},
@@ -104,7 +105,7 @@ function guests(list: ApprovalView['guests']): HTMLElement {
     h(
       'table',
       { class: 'log' },
-      tableHead(['VMID', 'Name', 'Kind', 'Node', 'At the request']),
+      tableHead(['VMID', 'Name', 'Kind', 'Node', 'As of the request']),
       h(
         'tbody',
         {},
@@ -174,9 +175,9 @@ function asked(a: ApprovalView): HTMLElement {
   const claimed = claimedName(a.askedBy);
   return terms([
     ['Who', a.askedBy.person],
-    ['By', claimed === undefined ? a.askedBy.from : `${a.askedBy.from}, which ${claimed}`],
+    ['Through', claimed === undefined ? a.askedBy.from : `${a.askedBy.from}, which ${claimed}`],
     ['Cluster', a.cluster],
-    ['Asked', fullTime(a.createdAt)],
+    ['Time', fullTime(a.createdAt)],
     ['Operation', a.operation],
     ['Approval', a.id],
     ['Plan digest', a.digest.slice(0, 16)],
