@@ -91,9 +91,14 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   async function admit(request: Request, connection: Connection): Promise<AuthInfo | Response | undefined> {
     const address = addressOf(request, connection);
     const known = await options.gate(request, address);
-    if (known instanceof Response) return known;
-    const wait = Math.ceil(limit(known?.clientId ?? address));
-    if (wait === 0) return known;
+    return known instanceof Response ? known : (excess(known?.clientId ?? address, 1) ?? known);
+  }
+
+  /** The refusal of a caller who has sent too many requests. */
+  function excess(caller: string, requests: number): Response | undefined {
+    let wait = 0;
+    for (let n = 0; n < requests && wait === 0; n++) wait = Math.ceil(limit(caller));
+    if (wait === 0) return undefined;
     return refuse(429, `Too many requests: ${options.perMinute} per minute. Try again in ${wait} s.`, { 'Retry-After': String(wait) });
   }
 
@@ -102,6 +107,9 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const authInfo = await admit(given, connection);
     if (authInfo instanceof Response) return authInfo;
     const { request, body } = await withJson(given);
+    // Each message of a batch, which revision 2025-03-26 has, is a request.
+    const more = Array.isArray(body) ? excess(authInfo?.clientId ?? addressOf(given, connection), body.length - 1) : undefined;
+    if (more) return more;
     if (isStream(given.method, body)) guard(given, connection);
     if (!callsTool(body) && (await isLegacyRequest(request, body)))
       return sessions.handle({ request, authInfo, gone: connection.gone, parsedBody: body });

@@ -113,7 +113,10 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
       const state = ctx.mcpReq.requestState<QuestionState>();
       if (state === undefined || state.opened) return undefined;
       forgetOld(answered);
-      if (answered.has(state.nonce)) fail('approval_not_confirmed', 'This question was answered before.');
+      if (answered.has(state.nonce))
+        fail('approval_not_confirmed', 'This question was answered before.', {
+          hint: `Call approve again without this answer. It tells how approval ${state.approvalId} stands, or asks again.`,
+        });
       answered.set(state.nonce, now());
       return read(ctx.mcpReq.inputResponses?.[KEY], state.approvalId, state.at, ctx);
     },

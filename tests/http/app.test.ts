@@ -156,6 +156,18 @@ describe('access', () => {
   });
 });
 
+it('counts each message of a batch as a request', async () => {
+  const { url, token } = await start(fine, { perMinute: 10 });
+  const busy = await token('busy');
+  const batch = (size: number) =>
+    fetch(url, {
+      method: 'POST',
+      body: JSON.stringify(Array.from({ length: size }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/list' }))),
+      headers: { ...bearer(busy), 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    }).then(({ status }) => status);
+  expect([await batch(6), await batch(4), await batch(1)]).toEqual([200, 200, 429]);
+});
+
 describe('sessions of older clients', () => {
   const connect = async (url: string, token: string) => {
     const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: bearer(token) } });

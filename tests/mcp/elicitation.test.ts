@@ -248,7 +248,11 @@ describe('what travels through a 2026-07-28 client', () => {
     const { call, state } = await firstRound();
     expect((await call({ inputResponses: yes, requestState: state })).structuredContent).toEqual({ status: 'succeeded' });
     const again = await call({ inputResponses: yes, requestState: state });
-    expect(again.structuredContent).toMatchObject({ error: { code: 'approval_not_confirmed' } });
+    const { error } = again.structuredContent as { error: { code: string; hint: string } };
+    expect(error.code).toBe('approval_not_confirmed');
+    // The first answer may have used the approval.
+    expect(error.hint).not.toContain('still pending');
+    expect(error.hint).toContain(`how approval ${approval.id} stands`);
   });
 
   it('is refused when it was changed', async () => {
