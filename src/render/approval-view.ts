@@ -5,6 +5,7 @@ import { targetsOf } from '../core/plan/parts.ts';
 import type { ParamValue, Plan, Step } from '../core/plan/plan.ts';
 import { clusterPrefix, nameIn } from '../core/settings/settings.ts';
 import type { Json } from '../core/text/json.ts';
+import { linesIn, SHOWN } from '../core/text/readable.ts';
 import { plainText } from '../core/text/text.ts';
 import { factsOf, factsOfOne } from './facts.ts';
 
@@ -28,9 +29,6 @@ export interface GuestRef {
 
 /** An approval as a human reads it. Every text is harmless (plainText) and capped; a transport lays it out and adds nothing. */
 export type ApprovalView = ReturnType<typeof approvalView>;
-
-/** Values of a list that changes, in characters of a text and in number. */
-const MAX_ITEMS = 100;
 
 /**
  * The one source of everything that a human reads about an approval: terminal, client and notices render it as text (approval-text.ts), the
@@ -133,8 +131,14 @@ function changesOf(plan: Plan): Change[] {
 
 function show(value: Json | undefined): string[] {
   if (value === undefined || value === null) return [];
-  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).flatMap(show);
-  return [plainText(typeof value === 'string' ? value : JSON.stringify(value), 200)];
+  if (Array.isArray(value)) return capped(value).flatMap(show);
+  const lines = linesIn(typeof value === 'string' ? value : JSON.stringify(value));
+  return capped(lines).map((line) => plainText(line, SHOWN.characters));
+}
+
+function capped<T>(items: readonly T[]): (T | string)[] {
+  const more = items.length - SHOWN.lines;
+  return more > 0 ? [...items.slice(0, SHOWN.lines), `… (${more} more)`] : [...items];
 }
 
 function stepView(step: Step): StepView {
@@ -143,7 +147,7 @@ function stepView(step: Step): StepView {
   if (step.kind !== 'request') return { kind: step.kind, id, purpose };
   const params = Object.entries(step.params).map(([name, value]): [string, string] => [
     plainText(name, 60),
-    plainText(showParam(value), 300),
+    plainText(showParam(value), SHOWN.characters),
   ]);
   return { kind: 'request', id, method: step.method, path: plainText(step.path, 300), params, purpose };
 }

@@ -74,3 +74,21 @@ test('a plan for an agent names protected and locked guests and the guests whose
     copies_disks_of: ['vault (200) on node node-200, protected'],
   });
 });
+
+test('a text of several lines is shown line by line, and what is left out of a long list is counted', () => {
+  const after = { data: '127.0.0.1 localhost # old\n192.0.2.6 mirror\n', users: Array.from({ length: 103 }, (_, index) => `user${index}`) };
+  const { changes } = approvalView({ ...approval, plan: { ...approval.plan, before: {}, after } });
+  const [data, users] = changes;
+  expect(data?.after).toEqual(['127.0.0.1 localhost # old', '192.0.2.6 mirror']);
+  expect(users?.after.slice(-2)).toEqual(['user99', '… (3 more)']);
+});
+
+test('a parameter is shown as far as the fields of a firewall rule go', () => {
+  const [first] = approval.plan.steps;
+  if (first?.kind !== 'request') throw new Error('the approval has no request');
+  const source = Array.from({ length: 64 }, (_, index) => `10.0.0.${index}`)
+    .join(',')
+    .slice(0, 512);
+  const { steps } = approvalView({ ...approval, plan: { ...approval.plan, steps: [{ ...first, params: { source } }] } });
+  expect(steps).toMatchObject([{ params: [['source', source]] }]);
+});

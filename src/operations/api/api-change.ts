@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
-import { raisedTo } from '../../core/plan/effect.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { needsApproval, raisedTo } from '../../core/plan/effect.ts';
 import type { PlanDraft } from '../../core/plan/plan.ts';
 import type { Json, JsonObject } from '../../core/text/json.ts';
+import { unreadable } from '../../core/text/readable.ts';
 import { plainText } from '../../core/text/text.ts';
 import { contract } from '../../proxmox/contract/contract.ts';
 import { itemsOf } from '../../proxmox/guest/property-strings.ts';
@@ -53,13 +55,15 @@ export const apiChange = (tools: readonly Operation[]) =>
       const { object, binds, expected, undo } = around;
       const guests = await guestsOf(api, request, object, pruned?.vmids);
       const params = { ...request.params, ...explicit };
+      const effect = effectOf(request);
+      if (needsApproval(effect.effect ?? 'change')) refuseUnreadable(request);
       const line = plainText(`${request.api.method} ${request.path}`, 200);
       const named = guests.slice(0, MAX_NAMED).map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`);
       if (guests.length > named.length) named.push(`${guests.length - named.length} more`);
       const before = object && beforeOf(request, object);
       return {
         summary: `Send ${line}${named.length > 0 ? ` (about ${named.join(', ')})` : ''}`,
-        ...effectOf(request),
+        ...effect,
         ...defined({ target: guests[0], targets: guests.length > 1 ? guests : undefined, node: request.at.node, binds }),
         steps: [
           {
@@ -99,6 +103,15 @@ function effectOf(request: ApiRequest) {
   const because = graverBecause(request);
   if (because !== undefined) return raisedTo('destroy', because);
   return raisedTo(effect, effect !== 'change' && `${name} counts as "${effect}" (docs/api-methods.md)`);
+}
+
+/** @throws invalid_arguments for a value of which an approver would read a part alone, such as a list that ends with another user */
+function refuseUnreadable({ name, at, params }: ApiRequest): void {
+  for (const [key, value] of Object.entries({ ...at, ...params })) {
+    const problem = unreadable([value].flat().join('\n'));
+    if (problem === undefined) continue;
+    fail('invalid_arguments', `${key} of ${name} ${problem}.`, { hint: 'Send less at once, or tell the user to do it in Proxmox VE.' });
+  }
 }
 
 /** Parameters with which a method does more than by itself. */

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
 import type { PlanDraft, RequestStep } from '../../core/plan/plan.ts';
 import type { GuestRun } from '../../core/settings/policy.ts';
+import { unreadable } from '../../core/text/readable.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { checkReadRight, compareFile, linesOf, readFile, refusePath, writeParams } from './inside/file.ts';
@@ -104,10 +105,17 @@ function taskOf({ runs = [] }: Pick<OperationContext, 'runs'>, { argv, file, con
     if (content !== undefined) fail('invalid_arguments', 'content is for a file, not for a program.');
     const command = JSON.stringify(argv);
     checkAllowed(rules, (rule) => allowsProgram(rule.argv ?? [], argv), `${command} in ${of}`);
+    // A line break would look like a blank: what follows a "#" would read as a comment.
+    const shown = argv.map((item) => (/[\r\n]/.test(item) ? JSON.stringify(item) : item));
+    const problem = shown.map(unreadable).find((one) => one !== undefined);
+    if (problem !== undefined)
+      fail('invalid_arguments', `An argument in argv ${problem}.`, {
+        hint: 'Use shorter ones, or let the operator place a script in the VM.',
+      });
     return {
       does: `Run ${command}`,
       request: { path: 'exec', params: { command: argv } },
-      after: { argv },
+      after: { argv: shown },
       warnings: ['it runs as root or SYSTEM; after a lost answer the server cannot tell whether it ran'],
       undo: 'none: the server does not know what the program changes',
     };

@@ -230,6 +230,13 @@ describe('api_change', () => {
     expect(sent()).toEqual([]);
   });
 
+  it('asks no human about a value of which they would read a part alone', async () => {
+    const users = [...Array.from({ length: 40 }, (_, index) => `operator${index}@pve`), 'eve@pve'].join(',');
+    const error = await refusal('PUT /access/acl', { path: '/', roles: 'Administrator', users });
+    expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringMatching(/^users of PUT \/access\/acl has more than/) });
+    expect(JSON.stringify(await world.done('list_approvals', {}))).not.toContain('apr_');
+  });
+
   it('reads no number with a sign as a VMID, which Proxmox refuses', async () => {
     const error = await refusal('POST /nodes/{node}/qemu/{vmid}/agent/ping', { node: 'pve', vmid: '+104' });
     expect(error).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('Vmid must be pve-vmid') });

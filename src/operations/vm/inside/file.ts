@@ -2,6 +2,7 @@ import { asError, fail } from '../../../core/errors/errors.ts';
 import type { Params } from '../../../core/plan/plan.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { linesIn, unreadable } from '../../../core/text/readable.ts';
 import { fencedOutput, plainText } from '../../../core/text/text.ts';
 import { isWholePath } from '../../../core/text/whole-path.ts';
 import { failMissing, missingOf } from '../../../proxmox/access/privileges.ts';
@@ -9,9 +10,6 @@ import { contract } from '../../../proxmox/contract/contract.ts';
 import { needFor } from '../../../proxmox/contract/permissions.ts';
 import type { InsideAnswer } from './inside.ts';
 
-/** An approver reads all that is written: this many lines and characters of each are shown. */
-const MAX_LINES = 100;
-const MAX_LINE = 200;
 /** Proxmox's limit, in characters of base64. */
 const MAX_ENCODED = 61_440;
 /** Bytes that are read; an answer shows fewer. */
@@ -29,20 +27,14 @@ export function refusePath(file: string): void {
 
 /** @throws invalid_arguments for what an approver could not read in full */
 export function linesOf(content: string): string[] {
-  const lines = content.split(/\r?\n/);
   const problem =
     content === ''
       ? 'is empty'
       : content.includes('PRIVATE KEY-----')
         ? 'holds a private key, which an approval must not show'
-        : lines.length > MAX_LINES + 1 || lines.some((line) => line.length > MAX_LINE)
-          ? `has more than ${MAX_LINES} lines or more than ${MAX_LINE} characters in a line`
-          : lines.some((line) => plainText(line.replaceAll('\t', ''), MAX_LINE) !== line.replaceAll('\t', '').trim())
-            ? 'has characters that an approver would not see'
-            : base64(content).length > MAX_ENCODED
-              ? `is longer than ${MAX_ENCODED} characters in base64`
-              : undefined;
-  if (problem === undefined) return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
+        : (unreadable(content) ??
+          (base64(content).length > MAX_ENCODED ? `is longer than ${MAX_ENCODED} characters in base64` : undefined));
+  if (problem === undefined) return linesIn(content);
   return fail('invalid_arguments', `content ${problem}.`, { hint: 'Write less, or let the operator place the file.' });
 }
 
