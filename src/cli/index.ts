@@ -17,14 +17,14 @@ const program = new Command('proxmox-mcp')
   .addHelpText(
     'after',
     below(`Try it without a cluster (any command takes --demo):
-  proxmox-mcp demo                                         a guided tour, step by step
+  proxmox-mcp demo                                         a guided tour
   proxmox-mcp call list_vms --demo
-  proxmox-mcp call stop_vm --args '{"vmid":101}' --demo    asks for an approval: exit code 3
+  proxmox-mcp call stop_vm --args '{"vmid":101}' --demo    exit code 3: approve it
 
 Connect it:
-  proxmox-mcp setup                                        from the address of a node to the first plan
-  proxmox-mcp doctor                                       tests the connection, rights and limits
-  proxmox-mcp client-config claude-desktop                 prints what goes into the client's configuration
+  proxmox-mcp setup                                        asks step by step
+  proxmox-mcp doctor                                       tests the settings
+  proxmox-mcp client-config claude-desktop                 prints what to paste
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required.
 Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/configuration.md), in the environment, a file named by --settings, or ~/.config/proxmox-mcp/env.`),
@@ -58,6 +58,7 @@ async function refuseCommand(unknown: string): Promise<never> {
 }
 
 command(program, 'call <operation>', 'run one operation')
+  .showHelpAfterError(`(parameters go into --args, for example --args '{"vmid":100}'; add --help for more)`)
   .option('--args <json>', 'parameters as JSON; - reads them from stdin', '{}')
   .option('--dry-run', 'show the plan and send nothing')
   .option('--approve <id>', 'redeem an approval of this same call', idNotOption)

@@ -4,7 +4,7 @@ import { fail } from '../core/errors/errors.ts';
 /** @param forbidden permission bits that a file with a secret must not have. @throws invalid_configuration */
 export function refuseReadable(file: string, forbidden: number): void {
   if ((statSync(file).mode & forbidden) === 0) return;
-  fail('invalid_configuration', `${file} contains a secret, but other users of this machine can read or change it.`, {
+  fail('invalid_configuration', `Other users of this machine can read or change ${file}, which may hold secrets.`, {
     hint: `Run: chmod 600 ${file}`,
   });
 }

@@ -101,7 +101,11 @@ describe('where values come from', () => {
     const usual = join(home, 'proxmox-mcp', 'env');
     writeFileSync(usual, 'PROXMOX_TOKEN_SECRET=x\n');
     chmodSync(usual, 0o640);
-    expect(refusal(() => load())).toMatchObject({ code: 'invalid_configuration', hint: `Run: chmod 600 ${usual}` });
+    expect(refusal(() => load())).toMatchObject({
+      code: 'invalid_configuration',
+      message: `Other users of this machine can read or change ${usual}, which may hold secrets.`,
+      hint: `Run: chmod 600 ${usual}`,
+    });
   });
 
   test('a named file that other users can read, or its group can change, is refused; its group may read it', () => {

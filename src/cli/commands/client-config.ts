@@ -37,8 +37,8 @@ export function clientConfig(name: string, options: ClientConfigOptions): Exit {
 export function clientOf(name: string): McpClient {
   const client = CLIENTS[name];
   if (client) return client;
-  const [similar] = nearest(name, CLIENT_NAMES, 1);
-  return fail('invalid_arguments', `${name.slice(0, 60)} is not a client that is known.${similar ? ` Did you mean ${similar}?` : ''}`, {
+  const similar = nearest(name, CLIENT_NAMES, 2).join(' or ');
+  return fail('invalid_arguments', `Unknown client "${name.slice(0, 60)}".${similar ? ` Did you mean ${similar}?` : ''}`, {
     hint: `Choose one of: ${CLIENT_NAMES.join(', ')}.`,
   });
 }

@@ -101,8 +101,9 @@ function limitRows({ only, perHour }: Policy): PolicyRow[] {
     ];
     rows.push({ match: `guests without ${allowed.join(', ') || 'exception'}`, demands: 'never changed' });
   }
-  if (perHour.creates !== undefined) rows.push({ match: 'creating guests', demands: `at most ${perHour.creates} an hour and requester` });
+  if (perHour.creates !== undefined)
+    rows.push({ match: 'creating guests', demands: `at most ${perHour.creates} an hour for each requester` });
   if (perHour.destroys !== undefined)
-    rows.push({ match: 'destroying', demands: `at most ${perHour.destroys} times an hour and requester` });
+    rows.push({ match: 'destroying', demands: `at most ${perHour.destroys} times an hour for each requester` });
   return rows;
 }

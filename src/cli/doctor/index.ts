@@ -151,10 +151,10 @@ async function show({ checks, policy, settings, can, missing }: Diagnosis): Prom
   }
   const rules = policy.map(({ match, demands }) => [match, demands]);
   const values = settings.map(({ variable, value, source }) => [variable, value, source]);
-  print(`\n${table(['policy: for', 'is demanded'], rules)}`);
+  print(`\n${table(['policy for', 'demands'], rules)}`);
   print(`\n${table(['setting', 'value', 'from'], values)}\n`);
   const first = missing?.next ? `. Do this:\n${advice(missing.next)}` : '.';
-  if (missing?.state === 'fail') print(`First thing missing: ${missing.name}${first}`);
+  if (missing?.state === 'fail') print(`First problem: ${missing.name}${first}`);
   else {
     const asks = (name: string) => operations.some((o) => o.name === name && o.effect !== 'control' && needsApproval(o.effect));
     print(wrap(`You can now: ${can.map((name) => (asks(name) ? `${name} (asks first)` : name)).join(', ')}.`));

@@ -80,14 +80,14 @@ async function auditTrail(settings: Settings): Promise<Check> {
 }
 
 const MODES = {
-  relay: 'relay: the agent passes on the user’s yes, no human is verified',
-  auto: 'auto: the human is asked through the client or the terminal where that is possible, otherwise the agent passes on the yes',
-  human: 'human: only in a terminal of the operator or in the console',
+  relay: 'method relay. The agent passes on the user’s yes, and no human is verified',
+  auto: 'method auto. The client or the terminal asks the human. Where neither can, the agent passes on the yes',
+  human: 'method human. A human decides in a terminal of the operator or in the console',
 };
 
 function approvalMode({ approval, dataDir }: Settings): Check {
   const name = 'approvals';
-  const text = `${MODES[approval.mode]}; they expire after ${approval.ttlSeconds} s`;
+  const text = `${MODES[approval.mode]}. Approvals expire after ${approval.ttlSeconds} s`;
   // A process of this user can write the database and the settings, so no check here can stop it.
   const own = process.getuid !== undefined && existsSync(dataDir) && statSync(dataDir).uid === process.getuid();
   if (!own) return ok(name, text);

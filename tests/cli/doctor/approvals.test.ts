@@ -191,8 +191,8 @@ describe('the effective policy', () => {
       'VMID 100-199 → forbidden, with or without an approval',
       'everything → a pause of 5 min before the identical request',
       'guests without tag agents, pool lab, created through this server → never changed',
-      'creating guests → at most 5 an hour and requester',
-      'destroying → at most 2 times an hour and requester',
+      'creating guests → at most 5 an hour for each requester',
+      'destroying → at most 2 times an hour for each requester',
     ]);
   });
 });
