@@ -66,6 +66,30 @@ describe('writing', () => {
     expect(await verifyAudit(file)).toEqual({ file, count: 3, head: parsed[2].hash, problems: [], recovered: [] });
   });
 
+  test('an append that must be durable waits for the disk, once for its batch, and that of a new file for its folder, too', async () => {
+    const probe = await open(join(folder, 'probe'), 'a');
+    const waits: string[] = [];
+    for (const name of ['datasync', 'sync'] as const) {
+      const wait = Object.getPrototypeOf(probe)[name];
+      vi.spyOn(Object.getPrototypeOf(probe), name).mockImplementation(async function (this: unknown) {
+        await wait.call(this);
+        waits.push(name);
+      });
+    }
+    await probe.close();
+    const one = audit();
+    await one.append(record(1), { durable: true });
+    expect(waits).toEqual(['datasync', 'sync']);
+    await one.append(record(2), { durable: true });
+    expect(waits.splice(0)).toEqual(['datasync', 'sync', 'datasync']);
+    await one.append(record(3), { durable: false });
+    expect(waits).toEqual([]);
+    // The first of them is on its way when the others come, which wait together.
+    await Promise.all([4, 5, 6].map((index) => one.append(record(index), { durable: true })));
+    expect(waits).toEqual(['datasync', 'datasync']);
+    vi.restoreAllMocks();
+  });
+
   test('a line needs a look at the file before it and one after it, and calls of a quarter second share the look before anything is done', async () => {
     let now = 0;
     const one = audit({ clock: { ...systemClock, now: () => now } });
