@@ -119,6 +119,10 @@ function graverBecause({ name, params }: ApiRequest): string | undefined {
   const on = Object.keys(params).find((key) => params[key] === '1' && /^(force|purge|allow-move|skiplock|skip-lock|destroy)/.test(key));
   if (on !== undefined) return `${on} does more than the method by itself`;
   if (params.remove_job !== undefined) return 'remove_job removes the job, and with "full" the replicas';
+  if (params.rename !== undefined) return 'rename takes a group, set or alias from the rules that name it';
+  // Proxmox compares names of aliases in lower case.
+  if (name === 'POST /cluster/firewall/aliases' && String(params.name).toLowerCase() === 'local_network')
+    return 'local_network decides which addresses reach the nodes and this API';
   if (!CONFIG.includes(name)) return undefined;
   if (params.delete !== undefined || params.revert !== undefined) return 'it removes settings of the guest';
   if (params.smbios1 !== undefined) return 'the UUID in smbios1 is the identity of the guest';

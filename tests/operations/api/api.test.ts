@@ -185,10 +185,14 @@ describe('api_change', () => {
 
   it.each([
     ['PUT /cluster/replication/{id}', { id: '104-0', remove_job: 'full' }, 'destroy'],
+    ['PUT /cluster/replication/{id}', { id: '104-0', disable: true }, 'disrupt'],
+    ['POST /cluster/firewall/ipset', { name: 'unused', rename: 'blacklist' }, 'destroy'],
+    ['POST /cluster/firewall/groups', { group: 'unused', rename: 'ssh-only' }, 'destroy'],
+    ['POST /cluster/firewall/aliases', { name: 'Local_Network', cidr: '0.0.0.0/0' }, 'destroy'],
     ['PUT /nodes/{node}/network/{iface}', { node: 'pve', iface: 'vmbr0', type: 'bridge' }, 'disrupt'],
     ['DELETE /nodes/{node}/network', { node: 'pve' }, 'destroy'],
     ['PUT /cluster/notifications/endpoints/sendmail/{name}', { name: 'mail-to-root', mailto: 'me@example.com' }, 'disrupt'],
-  ])('asks before %s with %j: it loses replicas, cuts off a node at its reboot, or silences alerts', async (method, params, effect) => {
+  ])('asks before %s with %j: it loses replicas, cuts off a node, opens it, or silences alerts', async (method, params, effect) => {
     expect(await planOf(world, 'api_change', { method, params: pairs(params) })).toMatchObject({ effect });
     await world.asks('api_change', { method, params: pairs(params) });
     expect(sent()).toEqual([]);

@@ -13,7 +13,7 @@ const CHANGE = `
   POST /cluster/firewall/aliases, POST /cluster/firewall/groups, POST /cluster/firewall/ipset
   POST /cluster/ha/groups, POST /cluster/qemu/custom-cpu-models, POST /cluster/notifications/matchers, POST /cluster/notifications/targets/{name}/test
   POST /cluster/notifications/endpoints/sendmail
-  POST /cluster/replication, PUT /cluster/replication/{id}, POST /nodes/{node}/replication/{id}/schedule_now
+  POST /cluster/replication, POST /nodes/{node}/replication/{id}/schedule_now
   POST /nodes/{node}/aplinfo, POST /nodes/{node}/apt/update, POST /nodes/{node}/subscription, POST /nodes/{node}/wakeonlan
   POST /nodes/{node}/ceph/osd/{osdid}/scrub, POST /nodes/{node}/ceph/start, POST /nodes/{node}/services/{service}/start
   POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-status, POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw
@@ -24,7 +24,7 @@ const CHANGE = `
 `;
 
 /**
- * Methods that interrupt a running service, change which traffic passes or whom an alert reaches. A node applies a staged change of its networks at
+ * Methods that interrupt a running service or a replication, change which traffic passes or whom an alert reaches. A node applies a staged change of its networks at
  * its next reboot.
  */
 const DISRUPT = `
@@ -35,7 +35,7 @@ const DISRUPT = `
   PUT DELETE /cluster/sdn/vnets/{vnet}/firewall/rules/{pos}, PUT DELETE /cluster/sdn/vnets/{vnet}/ips
   PUT /cluster/ha/groups/{group}, POST /cluster/ha/resources, POST /cluster/ha/resources/{sid}/migrate
   POST /cluster/ha/rules, PUT DELETE /cluster/ha/rules/{rule}, POST /cluster/ha/status/arm-ha
-  PUT /cluster/ceph/flags, PUT /cluster/ceph/flags/{flag}, POST /cluster/ceph/restart-bulk
+  PUT /cluster/replication/{id}, PUT /cluster/ceph/flags, PUT /cluster/ceph/flags/{flag}, POST /cluster/ceph/restart-bulk
   PUT /cluster/notifications/endpoints/sendmail/{name}, POST /nodes/{node}/network, PUT DELETE /nodes/{node}/network/{iface}
   PUT /cluster/notifications/matchers/{name}, PUT /cluster/qemu/custom-cpu-models/{cputype}
   POST PUT /nodes/{node}/certificates/acme/certificate, POST /nodes/{node}/ceph/osd/{osdid}/in
