@@ -136,6 +136,11 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   reserves?(args: z.output<I>): ReservationRequest | ReservationRequest[] | undefined;
   /** Reads and decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<PlanDraft>;
+  /**
+   * Reads what can be read once after the last step, such as the end of a program. The engine keeps it with the run and hands it to `report` in
+   * `told` of the last step. It does not keep one with a `notice`: a later look may tell more.
+   */
+  tellsOnce?(api: ProxmoxReader, run: RunRecord): Promise<JsonObject | undefined>;
   /** Called after the last step. Reads, and answers from the stored run alone, so that any process can do it after a crash. */
   report(api: ProxmoxReader, run: RunRecord): Promise<z.input<O>>;
 }

@@ -337,6 +337,21 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.all([])).toEqual([]);
       });
 
+      it('keeps what was told first about its last step, and nothing for a run that is gone', async () => {
+        const steps: RunRecord['steps'] = [
+          { id: 'a', state: 'done', at: NOW },
+          { id: 'b', state: 'done', at: NOW },
+        ];
+        await store.runs.begin(run('r-told', {}), 'w', LATER);
+        await store.runs.end('r-told', 'w', { status: 'succeeded', steps, endedAt: NOW });
+        const [a, b] = steps;
+        const told = [a, { ...b, told: { exit_code: 3 } }];
+        expect(await store.runs.keepTold('r-told', { exit_code: 3 })).toMatchObject({ id: 'r-told', steps: told });
+        expect(await store.runs.keepTold('r-told', { exit_code: 4 })).toMatchObject({ id: 'r-told', steps: told });
+        expect((await store.runs.get('r-told'))?.steps).toEqual(told);
+        expect(await store.runs.keepTold('r-told-gone', { exit_code: 3 })).toBeUndefined();
+      });
+
       it('names the VMIDs that were deleted here since then', async () => {
         const cluster = 'r-deleted';
         const { target: _, ...without } = plan;

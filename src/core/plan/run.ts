@@ -20,6 +20,8 @@ export interface StepRecord {
   /** Last lines of the task's log; only after a failure or warnings. */
   log?: string[];
   data?: Json;
+  /** The end of what the step began in the guest, which tells it once: as an answer shows it. */
+  told?: JsonObject;
   /** The task was found in the list of tasks: no answer named it. */
   found?: true;
   /** Tasks that were found and turned out to execute another request. */

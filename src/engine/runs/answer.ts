@@ -9,6 +9,7 @@ import type { Ports } from '../ports.ts';
 import { recorded } from '../records.ts';
 import type { ChangeCall } from '../types.ts';
 import { type Start, startRun } from './runner.ts';
+import { withTold } from './told.ts';
 
 /** Longer than any run, and the most that a timer takes. */
 const FOREVER_MS = 2 ** 31 - 1;
@@ -72,7 +73,7 @@ const READ_FAULTS = [
 /** The operation's answer for a run that ended well, from the state now, or that this state cannot be read. @throws what the report decided, such as task_failed */
 export async function reported(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<JsonObject> {
   try {
-    const output = await operation.report(ports.cluster.api, run);
+    const output = await operation.report(ports.cluster.api, await withTold(run, operation, ports));
     return operation.output.parse(output) as JsonObject;
   } catch (thrown) {
     const { code, message } = asError(thrown);

@@ -75,14 +75,18 @@ export const runInGuest = defineOperation({
       ...parts,
     };
   },
+  async tellsOnce(api, run) {
+    const { file } = run.args as Partial<Args>;
+    const data = run.steps.at(-1)?.data as { pid?: number } | undefined;
+    return file === undefined ? endOf(api, `${guestPath(placeOf(run))}/agent`, data?.pid) : undefined;
+  },
   async report(api, run) {
     const { name, ...at } = placeOf(run);
     const agent = `${guestPath(at)}/agent`;
     const { file, content } = run.args as Partial<Args>;
-    const data = run.steps.find(({ id }) => id === 'run')?.data as { pid?: number } | undefined;
     const inside =
       file === undefined
-        ? await endOf(run.id, api, agent, data?.pid)
+        ? run.steps.at(-1)?.told
         : content === undefined
           ? await readFile(api, agent, file, run)
           : await compareFile(api, agent, file, content);

@@ -2,6 +2,7 @@ import type { Kysely, Selectable, Updateable } from 'kysely';
 import { defined } from '../../core/defined.ts';
 import type { ApprovalMethod, ApprovalStatus } from '../../core/plan/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../../core/plan/run.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { exclusive } from '../dialect.ts';
 import { exactly, recordOf, rowOf } from '../row.ts';
 import type { Database, RunRow, Worker } from '../schema.ts';
@@ -138,6 +139,23 @@ export function runsIn(db: Kysely<Database>) {
     async noteUnknown(id: string, before: StepRecord[], steps: StepRecord[], error: RunRecord['error']): Promise<boolean> {
       const now = { steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null };
       return exclusive(db, (tx) => write(tx, { id, status: 'unknown', steps: JSON.stringify(before) }, now, steps));
+    },
+
+    /** Keeps what was told about the last step of an ended run; the first writer wins. @returns the run as it is now */
+    async keepTold(id: string, told: JsonObject): Promise<RunRecord | undefined> {
+      return exclusive(db, async (tx) => {
+        const row = await tx.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+        const run = row && readRun(row);
+        const last = run?.steps.at(-1);
+        if (!last || last.told) return run;
+        last.told = told;
+        await tx
+          .updateTable('runs')
+          .set({ steps: JSON.stringify(run?.steps) })
+          .where('id', '=', id)
+          .execute();
+        return run;
+      });
     },
 
     /** Runs whose outcome is unknown, the oldest first. */

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Policy } from '../../../src/core/settings/policy.ts';
+import { callsTo } from '../../helpers/calls.ts';
 import { changeOperation } from '../../helpers/operations.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { tokenWith } from '../../helpers/rights.ts';
@@ -55,6 +58,26 @@ it('answers the same to a later get_task, although the agent tells the end of a 
   await world.done('approve', { approval_id: id });
   const [{ run_id } = {}] = (await world.done('get_task', {})).runs as { run_id?: string }[];
   expect((await world.done('get_task', { run_id })).result).toMatchObject({ exit_code: 3 });
+});
+
+it('answers the end of a program also where it cannot be kept', async () => {
+  world = await openWorld({ policy: SYSTEMCTL });
+  const keepTold = () => Promise.reject(new Error('the disk is full'));
+  const engine = world.another({}, { store: (store) => ({ ...store, runs: { ...store.runs, keepTold } }) });
+  const { done } = callsTo(engine, agent);
+  const id = await world.asks('run_in_guest', run(['sh', '-c', 'exit 3']));
+  expect((await done('approve', { approval_id: id })).result).toMatchObject({ exit_code: 3 });
+});
+
+it('stores no password that a program prints', async () => {
+  const [program, file] = [['cat', '/tmp/login'], '/tmp/login'];
+  world = await openWorld({ policy: policy([{ match: { vmid: [{ from: 101, to: 101 }] }, argv: [program], files: [file] }]) });
+  const client = world.other();
+  await client.post('/nodes/pve2/qemu/101/agent/file-write', { file, content: 'user=web\npassword=hunter2secret\n' });
+  await world.done('approve', { approval_id: await world.asks('run_in_guest', run(program)) });
+  const bytes = readFileSync(join(world.dataDir, 'store.sqlite-wal')).toString('latin1');
+  expect(bytes).toContain('user=web');
+  expect(bytes).not.toContain('hunter2secret');
 });
 
 it('answers an exit code other than 0', async () => {

@@ -1,0 +1,3 @@
+import { programEndContract } from './program-end.ts';
+
+programEndContract('SQLite', () => ({}));
