@@ -59,6 +59,31 @@ it('guests of another node are left out of a backup without a message', async ()
   expect(data).toBe('OK');
 });
 
+it('a guest is locked while it is backed up, and a stopped VM runs halted', async () => {
+  const { api, simulator } = opened;
+  simulator.faults.add({ match: { path: '/vzdump$' }, action: 'slow-task', ms: 60_000, times: 1 });
+  const { data } = await api.post('/nodes/pve/vzdump', { vmid: '101,104', storage: 'nas' });
+  const status = async () => (await api.get('/nodes/pve/qemu/104/status/current')).data;
+  expect(await status()).toMatchObject({ status: 'running', qmpstatus: 'prelaunch', lock: 'backup' });
+  const locked = 'VM is locked (backup)';
+  expect((await api.post('/nodes/pve/qemu/104/config', { description: 'x' })).reason).toBe(locked);
+  expect(await api.task('POST', '/nodes/pve/qemu/104/status/stop')).toBe(locked);
+  expect((await api.post('/nodes/pve/vzdump', { vmid: '104', storage: 'nas' })).status).toBe(200);
+  await api.delete(`/nodes/pve/tasks/${encodeURIComponent(String(data))}`);
+  expect(await status()).toEqual(expect.not.objectContaining({ lock: expect.anything() }));
+  expect(await status()).toMatchObject({ status: 'stopped' });
+});
+
+it('a VM that is started during its backup stays on', async () => {
+  const { api, simulator } = opened;
+  simulator.faults.add({ match: { path: '/vzdump$' }, action: 'slow-task', ms: 1_500, times: 1 });
+  const { data } = await api.post('/nodes/pve/vzdump', { vmid: '104', storage: 'nas' });
+  expect(await api.task('POST', '/nodes/pve/qemu/104/status/start')).toBe('OK');
+  expect(await api.wait(String(data))).toBe('OK');
+  expect((await api.get('/nodes/pve/qemu/104/status/current')).data).toMatchObject({ qmpstatus: 'running' });
+  expect(await backups(104)).toHaveLength(1);
+});
+
 it('a backup server keeps backups under its own names, from which a guest is restored and started', async () => {
   const { api } = opened;
   expect(await back({ storage: 'pbs' })).toBe('OK');

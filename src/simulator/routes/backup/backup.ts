@@ -1,5 +1,5 @@
 import { demand, demandInTask, may, type Who } from '../../access/permissions.ts';
-import { type Context, flag, nodeOf, type Routes, task, text } from '../../context.ts';
+import { type Context, edit, flag, nodeOf, type Routes, refuseLocked, task, text } from '../../context.ts';
 import { invalid, refuse } from '../../errors.ts';
 import { splitList } from '../../formats.ts';
 import type { Kinds, Run } from '../../tasks.ts';
@@ -66,9 +66,10 @@ function vzdump(context: Context): string {
     notes: text(context, 'notes-template'),
     protected: flag(context, 'protected'),
     line: commandLine(context),
+    taken: {},
   };
   const id = vmids.length === 1 ? String(vmids[0]) : '';
-  return task(context, { type: 'vzdump', id, kind: 'backup', args, locks: vmids.filter((vmid) => world.guest(vmid)) });
+  return task(context, { type: 'vzdump', id, kind: 'backup', args });
 }
 
 function begin(run: Run): number {
@@ -81,14 +82,45 @@ function begin(run: Run): number {
   // Whether the caller may back up these guests is asked in the task alone.
   const { vmids, who } = run.task.args as { vmids: number[]; who: Who };
   for (const vmid of vmids) if (run.world.guest(vmid)) demandInTask(run.world, who, `/vms/${vmid}`, ['VM.Backup']);
+  for (const vmid of vmids) takeUp(run, vmid);
   return BACKUP;
+}
+
+/** The guests that this task has locked, with whether each ran before. */
+const taken = (run: Run) => (run.task.args.taken ?? {}) as Record<number, boolean>;
+
+/** Locks a guest, and runs a stopped VM halted. Proxmox does so with one guest after the other. */
+function takeUp(run: Run, vmid: number): void {
+  const guest = run.world.guest(vmid);
+  if (!guest || guest.config.lock) return;
+  taken(run)[vmid] = guest.running !== undefined;
+  const next = edit(guest);
+  next.config.lock = 'backup';
+  if (guest.type === 'qemu') next.running ??= { since: run.at, pid: 20_000 + run.world.count('kvm'), halted: 'prelaunch' };
+  run.world.saveGuest(next, run.at);
+}
+
+/** A VM that was started meanwhile stays on. */
+function letGo(run: Run): void {
+  for (const vmid of Object.keys(taken(run))) {
+    const guest = run.world.guest(Number(vmid));
+    if (!guest) continue;
+    const next = edit(guest);
+    if (next.config.lock === 'backup') delete next.config.lock;
+    if (next.running?.halted === 'prelaunch') delete next.running;
+    run.world.saveGuest(next, run.at);
+  }
 }
 
 /** Why one guest is not backed up; nothing when it is. */
 function attempt(run: Run, vmid: number): string | undefined {
-  const guest = run.world.guest(vmid);
-  if (!guest) return `unable to find VM '${vmid}'`;
+  const now = run.world.guest(vmid);
+  if (!now) return `unable to find VM '${vmid}'`;
   try {
+    const ran = taken(run)[vmid];
+    if (ran === undefined) refuseLocked(now);
+    const guest = edit(now);
+    if (!ran) delete guest.running;
     backUp(run, guest);
     return undefined;
   } catch (error) {
@@ -106,10 +138,11 @@ function finish(run: Run): void {
     run.log(`INFO: Failed at ${stamp(run.at, ['-', ' ', ':'])}`);
     failed = true;
   }
+  letGo(run);
   run.log(`INFO: Backup job finished ${failed ? 'with errors' : 'successfully'}`);
   if (failed) refuse('job errors');
 }
 
-export const BACKUP_KINDS: Kinds = { backup: { begin, finish } };
+export const BACKUP_KINDS: Kinds = { backup: { begin, finish, undo: letGo } };
 
 export const BACKUP_ROUTES: Routes = { 'POST /nodes/{node}/vzdump': vzdump };

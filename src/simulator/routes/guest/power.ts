@@ -9,14 +9,16 @@ import {
   missingConfig,
   needed,
   type Routes,
+  refuseLocked,
   task,
   text,
   vmidOf,
 } from '../../context.ts';
 import { invalid, refuse } from '../../errors.ts';
-import { driveKeys, isCdrom, isCloudInit, memoryOf, option } from '../../guest/config.ts';
+import { driveKeys, isCloudInit, memoryOf, option } from '../../guest/config.ts';
 import { hasBridge, settlePending } from '../../guest/hotplug.ts';
-import { allocate, findStorage, freeByName, storageOf } from '../../guest/volumes.ts';
+import { RUNNING_STATE, stateStorage } from '../../guest/saved-memory.ts';
+import { allocate, findStorage, freeByName } from '../../guest/volumes.ts';
 import type { Guest } from '../../model.ts';
 import { interrupt, type Kinds, type Run, startTask } from '../../tasks.ts';
 import type { World } from '../../world.ts';
@@ -31,9 +33,6 @@ const DEFAULT_SHUTDOWN_TIMEOUT = 60;
 const QUICK = 1_500;
 const CLEANUP = 30_000;
 
-/** The state needed to resume a saved memory, kept beside it. */
-export const RUNNING_STATE = { runningmachine: 'pc-i440fx-10.0+pve1', runningcpu: 'qemu64', 'running-nets-host-mtu': 'net0=1500' };
-
 /** The guest a task works on, wherever it is now on that node. */
 export function guestOfTask(run: Run, missing: (vmid: number) => string): Guest {
   const vmid = Number(run.task.args.vmid ?? run.task.id);
@@ -44,10 +43,6 @@ export function guestOfTask(run: Run, missing: (vmid: number) => string): Guest 
 
 const noConfig = (run: Run) => (vmid: number) => missingConfig(run.task.node, 'qemu', vmid);
 const notFound = (run: Run) => (vmid: number) => `unable to find configuration file for VM ${vmid} on node '${run.task.node}'`;
-
-export function checkLock(guest: Guest): void {
-  if (guest.config.lock) refuse(`${guest.type === 'qemu' ? 'VM' : 'CT'} is locked (${guest.config.lock})`);
-}
 
 /** Stopped now: what was pending takes effect. */
 export function setStopped(world: World, guest: Guest, at: number): void {
@@ -80,7 +75,7 @@ export function beginStart(run: Run): number {
   if (guest.config.template === '1') refuse("you can't start a vm if it's a template");
   // Started halted for its backup, it only has to go on.
   if (guest.config.lock === 'backup' && guest.running) return STOP;
-  if (guest.config.lock !== 'suspended') checkLock(guest);
+  if (guest.config.lock !== 'suspended') refuseLocked(guest);
   if (guest.running) refuse(`VM ${guest.vmid} already running`);
   for (const key of driveKeys(guest.config)) {
     const value = guest.config[key] as string;
@@ -133,7 +128,7 @@ function reaction(run: Run, guest: Guest): number {
 
 export function beginShutdown(run: Run): number {
   const guest = guestOfTask(run, notFound(run));
-  checkLock(guest);
+  refuseLocked(guest);
   if (!guest.running) return 0;
   const timeout = Number(run.task.args.timeout ?? DEFAULT_SHUTDOWN_TIMEOUT) * 1000;
   const needs = reaction(run, guest);
@@ -149,14 +144,6 @@ export function finishShutdown(run: Run): void {
   setStopped(run.world, guest, run.at);
 }
 
-/** Where a memory is saved unless it was said: on shared storage if a disk is on one, else with the last disk. */
-export function stateStorage(world: World, guest: Guest): string {
-  if (guest.config.vmstatestorage !== undefined) return guest.config.vmstatestorage;
-  const disks = driveKeys(guest.config).filter((key) => !isCdrom(guest.config[key] as string));
-  const storages = disks.map((key) => storageOf(guest.config[key] as string));
-  return storages.find((name) => world.get('storage', name)?.shared) ?? storages.at(-1) ?? 'local';
-}
-
 function suspend(context: Context): string {
   mustRun(context);
   if (!flag(context, 'todisk')) return power(context, 'qmpause', 'pause');
@@ -169,7 +156,7 @@ function suspend(context: Context): string {
 
 function beginSuspendToDisk(run: Run): number {
   const guest = guestOfTask(run, noConfig(run));
-  checkLock(guest);
+  refuseLocked(guest);
   const storage = findStorage(run.world, String(run.task.args.storage));
   const day = new Date(run.at).toISOString().slice(0, 10);
   const size = Math.ceil(memoryOf(guest.config) * 2 + 500 * 1024 ** 2);
@@ -199,7 +186,7 @@ function finishSuspendToDisk(run: Run): void {
 const setPaused = (paused: boolean) => (run: Run) => {
   const guest = edit(guestOfTask(run, noConfig(run)));
   if (!guest.running) refuse(`VM ${guest.vmid} not running`);
-  if (guest.config.lock !== 'backup') checkLock(guest);
+  if (guest.config.lock !== 'backup') refuseLocked(guest);
   if (paused) guest.running.paused = true;
   else {
     delete guest.running.paused;
@@ -208,10 +195,17 @@ const setPaused = (paused: boolean) => (run: Run) => {
   run.world.saveGuest(guest, run.at);
 };
 
+/** A hard stop or a reset. */
+function beginCut(run: Run): number {
+  const guest = guestOfTask(run, notFound(run));
+  if (guest.running) refuseLocked(guest);
+  return guest.running ? STOP : 0;
+}
+
 export const POWER_KINDS: Kinds = {
   start: { begin: beginStart, finish: finishStart },
   stop: {
-    begin: (run) => (guestOfTask(run, notFound(run)).running ? STOP : 0),
+    begin: beginCut,
     finish: (run) => {
       const guest = guestOfTask(run, notFound(run));
       if (guest.running) setStopped(run.world, guest, run.at);
@@ -226,7 +220,7 @@ export const POWER_KINDS: Kinds = {
       setRunning(run, guestOfTask(run, noConfig(run)));
     },
   },
-  reset: {},
+  reset: { begin: beginCut },
   pause: { finish: setPaused(true) },
   resume: { finish: setPaused(false) },
   'suspend-to-disk': { begin: beginSuspendToDisk, finish: finishSuspendToDisk },

@@ -1,13 +1,27 @@
 import { demand } from '../../access/permissions.ts';
-import { type Context, edit, flag, guestOf, missingConfig, needed, type Routes, takeLock, task, text, vmidOf } from '../../context.ts';
+import {
+  type Context,
+  edit,
+  flag,
+  guestOf,
+  missingConfig,
+  needed,
+  type Routes,
+  refuseLocked,
+  takeLock,
+  task,
+  text,
+  vmidOf,
+} from '../../context.ts';
 import { refuse } from '../../errors.ts';
 import { dataKeys, digestOf, driveKeys, memoryOf, volumeOf } from '../../guest/config.ts';
+import { RUNNING_STATE, stateStorage } from '../../guest/saved-memory.ts';
 import { allocate, canSnapshot, findStorage, findVolume, freeByName } from '../../guest/volumes.ts';
 import type { Config, Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
 import { newUuid } from '../../world.ts';
 import { snapshotConfig } from '../qemu/read.ts';
-import { checkLock, guestOfTask, RUNNING_STATE, setRunning, setStopped, stateStorage } from './power.ts';
+import { guestOfTask, setRunning, setStopped } from './power.ts';
 
 const SNAPSHOT = 500;
 const typeOf = (context: Context): Guest['type'] => (context.method.path.startsWith('/nodes/{node}/lxc') ? 'lxc' : 'qemu');
@@ -21,7 +35,7 @@ function dataVolumes(guest: Guest): [string, string][] {
 
 function beginCreate(run: Run): number {
   const guest = target(run);
-  checkLock(guest);
+  refuseLocked(guest);
   const name = named(run);
   if (guest.snapshots[name]) refuse(`snapshot name '${name}' already used`);
   for (const [, volid] of dataVolumes(guest)) {
@@ -69,7 +83,7 @@ function saveMemory(run: Run, guest: Guest, name: string): string {
 function beginExisting(run: Run): number {
   const guest = target(run);
   if (!guest.snapshots[named(run)]) refuse(`snapshot '${named(run)}' does not exist`);
-  checkLock(guest);
+  refuseLocked(guest);
   return SNAPSHOT;
 }
 

@@ -20,7 +20,6 @@ import { allocate, findStorage, findVolume, freeByName, freeVolume, isFileBased,
 import type { Config, Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
 import { emptyGuest, joinPool, requireAllocate, undoCreate } from '../guest/new-guest.ts';
-import { checkLock } from '../guest/power.ts';
 import { ctOfTask, ctShop, makeCtVolume, netsOf, storageOfMount, storeCtNet } from './parts.ts';
 
 const COPY = 2_000;
@@ -155,7 +154,7 @@ function checkMove(context: Context, guest: Guest, key: string): void {
 function finishMove(run: Run): void {
   const { key, storage, delete: remove } = run.task.args as { key: string; storage: string; delete: boolean };
   const guest = edit(ctOfTask(run));
-  checkLock(guest);
+  refuseLocked(guest);
   const value = guest.config[key] ?? refuse(`volume '${key}' for container '${guest.vmid}' does not exist`);
   const source = findVolume(run.world, guest.node, volumeOf(value)) ?? refuse(`volume '${volumeOf(value)}' does not exist`);
   const copy = makeCtVolume(ctShop(run, guest.vmid), storage, source.size, source.used);

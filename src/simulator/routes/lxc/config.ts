@@ -23,7 +23,6 @@ import { findVolume, freeByName, ownerOf, saveVolume, storageOf } from '../../gu
 import type { Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
 import { optionsOf } from '../guest/new-guest.ts';
-import { checkLock } from '../guest/power.ts';
 import { type CtWorkshop, checkCtRights, ctOfTask, makeMount, NOT_OPTIONS, storageOfMount, storeCtNet } from './parts.ts';
 
 /** Options that are in force at once while the container runs. A new mount point is, a changed one is not. */
@@ -141,7 +140,7 @@ function resize(context: Context): string {
 function finishResize(run: Run): void {
   const { disk, size, who } = run.task.args as { disk: string; size: string; who: Who };
   const guest = edit(ctOfTask(run));
-  checkLock(guest);
+  refuseLocked(guest);
   const { value, volume, wanted } = wantedSize(guest, run.world, disk, size);
   demandInTask(run.world, who, `/storage/${storageOf(volume.volid)}`, ['Datastore.AllocateSpace']);
   saveVolume(run.world, { ...volume, size: wanted });

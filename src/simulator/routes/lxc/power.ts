@@ -1,4 +1,4 @@
-import { type Context, edit, flag, guestOf, integer, type Routes, task, text, vmidOf } from '../../context.ts';
+import { type Context, edit, flag, guestOf, integer, type Routes, refuseLocked, task, text, vmidOf } from '../../context.ts';
 import { invalid, refuse } from '../../errors.ts';
 import { option } from '../../guest/config.ts';
 import { hasBridge } from '../../guest/hotplug.ts';
@@ -6,7 +6,7 @@ import { listRow } from '../../guest/status.ts';
 import type { Guest } from '../../model.ts';
 import { interrupt, type Kinds, type Run } from '../../tasks.ts';
 import { throughHa } from '../guest/ha-request.ts';
-import { beginShutdown, checkLock, finishShutdown, setRunning, setStopped } from '../guest/power.ts';
+import { beginShutdown, finishShutdown, setRunning, setStopped } from '../guest/power.ts';
 import { ctOfTask, netsOf } from './parts.ts';
 
 const START = 800;
@@ -54,7 +54,7 @@ function interfaces(context: Context): unknown {
 
 /** Disks that are mounted in the node's shell stop neither a start nor a hard stop. */
 function checkMounted(guest: Guest): void {
-  if (guest.config.lock !== 'mounted') checkLock(guest);
+  if (guest.config.lock !== 'mounted') refuseLocked(guest);
 }
 
 function beginStop(run: Run): number {

@@ -1,10 +1,10 @@
-import { type Context, flag, guestOf, missingConfig, type Routes, task, vmidOf } from '../../context.ts';
+import { type Context, flag, guestOf, missingConfig, type Routes, refuseLocked, task, vmidOf } from '../../context.ts';
 import { refuse } from '../../errors.ts';
 import { CT_VOLUME_KEY, DRIVE_KEY, volumeOf } from '../../guest/config.ts';
 import { childrenOf, findVolume, freeByName, freeVolume, ownerOf } from '../../guest/volumes.ts';
 import type { Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
-import { checkLock, guestOfTask } from '../guest/power.ts';
+import { guestOfTask } from '../guest/power.ts';
 
 const DESTROY = 80;
 const label = (guest: Guest): string => (guest.type === 'qemu' ? 'VM' : 'CT');
@@ -26,7 +26,7 @@ const target = (run: Run): Guest => guestOfTask(run, (vmid) => missingConfig(run
 function begin(run: Run): number {
   const guest = target(run);
   // The one lock that does not protect a guest from deletion: what its memory was is lost with it.
-  if (guest.config.lock !== 'suspended') checkLock(guest);
+  if (guest.config.lock !== 'suspended') refuseLocked(guest);
   if (guest.running && !run.task.args.force) refuse(`${label(guest)} ${guest.vmid} is running - destroy failed`);
   for (const volid of ownVolumes(guest)) {
     const volume = findVolume(run.world, guest.node, volid);

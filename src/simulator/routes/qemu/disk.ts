@@ -7,7 +7,7 @@ import { inSnapshot } from '../../guest/hotplug.ts';
 import { allocate, findStorage, findVolume, freeByName, freeVolume, isFileBased, saveVolume, storageOf } from '../../guest/volumes.ts';
 import type { Guest } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
-import { checkLock, guestOfTask } from '../guest/power.ts';
+import { guestOfTask } from '../guest/power.ts';
 import { workshop } from './create.ts';
 
 const MOVE = 2_000;
@@ -19,7 +19,7 @@ function finishResize(run: Run): void {
   const { disk, size, digest, who } = run.task.args as { disk: string; size: string; digest?: string; who: Who };
   const guest = edit(target(run));
   if (digest !== undefined && digest !== digestOf(guest)) refuse('checksum mismatch (file change by other user?)');
-  checkLock(guest);
+  refuseLocked(guest);
   const value = guest.config[disk] ?? refuse(`disk '${disk}' does not exist`);
   if (isCdrom(value)) refuse("you can't resize a cdrom");
   const volume = findVolume(run.world, guest.node, volumeOf(value)) ?? refuse(`volume '${volumeOf(value)}' does not exist`);
