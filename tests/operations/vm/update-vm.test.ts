@@ -149,6 +149,19 @@ describe('disks', () => {
     expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_DISK_GB') });
   });
 
+  it('count again when they are attached again', async () => {
+    await world.done('update_vm', { vmid: 105, disks: [{ size_gb: 3, storage: 'local-lvm' }] });
+    await approved('update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'detach' }] });
+    const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 10, maxVms: 50, scope: { kind: 'visible' as const } };
+    const attach = { vmid: 105, disks: [{ disk: 'unused0', action: 'attach' }] };
+    expect(await world.refused(world.another({ limits }).perform('update_vm', attach, agent))).toMatchObject({
+      code: 'quota_exceeded',
+      message: expect.stringContaining('disk 11 > 10 GiB (PROXMOX_MAX_DISK_GB)'),
+    });
+    const enough = world.another({ limits: { ...limits, maxDiskGib: 11 } });
+    expect(await enough.perform('update_vm', attach, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
+  });
+
   it('are added, detached, attached again and deleted, each with the approval of its effect', async () => {
     await world.done('update_vm', { vmid: 105, disks: [{ size_gb: 3, storage: 'local-lvm' }] });
     expect(await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'detach' }] })).toMatchObject({

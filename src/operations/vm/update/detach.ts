@@ -5,6 +5,7 @@ import { plainText } from '../../../core/text/text.ts';
 import { bootDisk, type Disk } from '../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { formatProperties, parseProperties } from '../../../proxmox/guest/property-strings.ts';
+import { listVolumes } from '../../../proxmox/storage.ts';
 import { configRequest } from '../lib/guest-request.ts';
 import { freeSlot, slotsOf } from '../lib/slots.ts';
 import { label } from '../lib/target.ts';
@@ -12,8 +13,8 @@ import { withSize } from '../lib/volumes.ts';
 import { type Entry, refuseHeld } from './entry.ts';
 import { type Facet, facet } from './facet.ts';
 
-/** A detached disk on the first free place of scsi. */
-export function attached({ target: { guest }, taken, suffix }: Entry, found: Disk): Facet {
+/** A detached disk on the first free place of scsi. It counts as a disk of the guest again, and its configuration does not tell its size. */
+export async function attached({ ctx, target: { guest }, taken, suffix }: Entry, found: Disk): Promise<Facet> {
   const { at } = guest;
   const { slot, media, storage, volid } = found;
   const of = label(guest);
@@ -22,12 +23,16 @@ export function attached({ target: { guest }, taken, suffix }: Entry, found: Dis
   if (at.type === 'lxc') fail('not_possible', `${of} is a container. A mount point needs a path.`, { hint: 'Ask the operator.' });
   const free = freeSlot('scsi', taken);
   taken.add(free);
+  const listed = await listVolumes(ctx.api, at.node, storage, { vmid: at.vmid }).catch(() => []);
+  const gib = listed.find((one) => one.volid === volid)?.sizeGib;
   const purpose = `attach ${text} to ${of}`;
   const there: Condition = { kind: 'disk', ...at, disk: free, atLeastGib: 0, storage };
   return facet({
     changes: [{ keys: [free], text: `attach ${text} as ${free}` }],
     steps: [(digest) => configRequest(at, { id: `attach${suffix}`, params: { [free]: volid }, digest, purpose, proof: there })],
     ...{ expected: [there], before: { [slot]: text }, after: { [free]: text }, undo: [`detach ${free}`] },
+    growGib: gib ?? 0,
+    warnings: present(gib === undefined && `the size of ${plainText(volid, 120)} is unknown, so it was not compared with the limits`),
   });
 }
 
