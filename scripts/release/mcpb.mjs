@@ -47,7 +47,8 @@ export function manifest(pkg, tools) {
           : { type: 'string', title, description, required, sensitive: secret, ...(required ? {} : { default: '' }) },
       ]),
     ),
-    compatibility: { platforms: ['darwin', 'linux', 'win32'], runtimes: { node: pkg.engines.node } },
+    // Prebuilt SQLite is for Node 22 and newer; Node 20 compiles it, which a bundle cannot.
+    compatibility: { platforms: ['darwin', 'linux', 'win32'], runtimes: { node: '>=22' } },
   };
 }
 

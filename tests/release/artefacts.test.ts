@@ -21,6 +21,10 @@ const bundle = manifest(pkg, [{ name: 'list_vms', description: 'Lists guests.' }
 const bom = () => read(join(dirname(binary()), 'sbom.cdx.json'));
 
 describe('what a release publishes', () => {
+  test('the bundle names the Node for which it holds a prebuilt SQLite, and not the floor of the npm package', () => {
+    expect(bundle.compatibility.runtimes).toEqual({ node: '>=22' });
+    expect(pkg.engines.node).toBe('>=20.19');
+  });
   test.each([
     ['server.json by the registry', 'server-2025-12-11.schema.json', server],
     ['server.json by the rules of this project', 'server-own.schema.json', server],

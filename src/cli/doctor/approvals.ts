@@ -83,7 +83,7 @@ function matchText({ effect, operation, tag, pool, vmid, principal }: PolicyMatc
 function demandsText({ never, method, approvals, requireBackupWithin, cooldown }: PolicyRule): string {
   if (never) return 'forbidden, with or without an approval';
   const texts = [
-    method && `decided by ${method} or stricter`,
+    method && (method === 'human' ? 'the method human' : `the method ${method} or a stricter one`),
     approvals && `the yes of ${approvals} owner${approvals === 1 ? '' : 's'}`,
     requireBackupWithin !== undefined && `a backup not older than ${duration(requireBackupWithin)}`,
     cooldown !== undefined && `a pause of ${duration(cooldown)} before the identical request`,

@@ -187,7 +187,7 @@ describe('the effective policy', () => {
     );
     expect(policyRows({ approval, policy: readPolicy(file) }).map(({ match, demands }) => `${match} → ${demands}`)).toEqual([
       'plans that interrupt or destroy → an approval by PROXMOX_APPROVAL=auto',
-      'effect destroy, operation delete_vm, tag prod or db, pool p, VMID 105 or 200-299, requester local:1 → decided by human or stricter, the yes of 2 owners, a backup not older than 1 d, a pause of 1 h 30 min before the identical request',
+      'effect destroy, operation delete_vm, tag prod or db, pool p, VMID 105 or 200-299, requester local:1 → the method human, the yes of 2 owners, a backup not older than 1 d, a pause of 1 h 30 min before the identical request',
       'VMID 100-199 → forbidden, with or without an approval',
       'everything → a pause of 5 min before the identical request',
       'guests without tag agents, pool lab, created through this server → never changed',
