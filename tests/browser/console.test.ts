@@ -93,7 +93,7 @@ test('a human sees the plan, types the name, approves, and the agent that waits 
     'interrupts',
     'undo',
     'what changes',
-    'the guest at the request',
+    'the guest, as of the request',
     'exactly these requests',
     '/nodes/pve2/qemu/101/status/shutdown',
     'requested by',
