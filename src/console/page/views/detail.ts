@@ -21,7 +21,11 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     a.guests.length > 1 && section(`The ${a.guests.length} guests`, 'covers', guests(a.guests)),
     a.facts.length > 0 &&
       section(a.guests.length > 0 ? 'All guests, as of the request' : 'The guest, as of the request', 'facts', facts(a)),
-    section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
+    section(
+      a.status === 'pending' ? 'Exactly these requests will be sent' : 'The requests of the plan',
+      'requests',
+      h('ol', {}, a.steps.map(step)),
+    ),
     a.choices.length > 0 && section('Chosen by default', 'choices', texts(a.choices)),
     section('Requested by', 'asked', asked(a)),
     a.reason !== undefined && agentsWords(a.reason),

@@ -19,7 +19,7 @@ export function denyAll(principal: string, asker: string): HTMLElement {
     const no = button('Keep', 'quiet', reset);
     fill(
       box,
-      h('p', {}, 'Every pending request of ', words(asker, 'strong'), ' is denied, also those not shown.'),
+      h('p', {}, 'This denies every pending request of ', words(asker, 'strong'), ', including those not shown.'),
       reason,
       h('div', { class: 'row' }, yes, no),
     );
