@@ -24,7 +24,7 @@ const LEAST_FORM_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const Confirmation = z.object({ typed: z.string() });
 
-/** The state that a question carries through the client and back: signed, bound to the caller, valid once. */
+/** The state that a question carries through the client and back: signed, bound to the caller. The engine accepts its nonce once. */
 interface QuestionState {
   approvalId: string;
   nonce: string;
@@ -45,12 +45,8 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
     ttlSeconds: TTL_SECONDS,
     bind: (ctx) => `${ctx.mcpReq.method}|${callerOf(ctx)}`,
   });
-  const answered = new Map<string, number>();
   const silent = new Map<string, number>();
   const nameOf = (approvalId: string, ctx: ServerContext) => `${approvalId}|${callerOf(ctx)}`;
-  const forgetOld = (times: Map<string, number>) => {
-    for (const [name, at] of times) if (at < now() - TTL_SECONDS * 1000) times.delete(name);
-  };
   /** A reply of the client as an answer. Only an accepted form has a typed text. */
   const read = (reply: unknown, approvalId: string, sent: number, ctx: ServerContext): Answer => {
     const view = inputResponse({ [KEY]: reply } as Parameters<typeof inputResponse>[0], KEY);
@@ -59,7 +55,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
     const seconds = (now() - sent) / 1000;
     // The engine does not count it as a no. The client would decline a second form too.
     if (action === 'decline' && seconds < UNREAD_SECONDS) {
-      forgetOld(silent);
+      for (const [name, at] of silent) if (at < now() - TTL_SECONDS * 1000) silent.delete(name);
       silent.set(nameOf(approvalId, ctx), now());
     }
     return { approvalId, via: 'elicitation', typed: content?.typed ?? '', action, seconds };
@@ -112,13 +108,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
     answer(ctx: ServerContext): Answer | undefined {
       const state = ctx.mcpReq.requestState<QuestionState>();
       if (state === undefined || state.opened) return undefined;
-      forgetOld(answered);
-      if (answered.has(state.nonce))
-        fail('approval_not_confirmed', 'This question was answered before.', {
-          hint: `Call approve again without this answer. It tells how approval ${state.approvalId} stands, or asks again.`,
-        });
-      answered.set(state.nonce, now());
-      return read(ctx.mcpReq.inputResponses?.[KEY], state.approvalId, state.at, ctx);
+      return { ...read(ctx.mcpReq.inputResponses?.[KEY], state.approvalId, state.at, ctx), formId: state.nonce };
     },
     /** The result that makes the client offer its user the console. The call is then repeated, whatever the user did. */
     async open(approval: ApprovalRecord, url: string, ctx: ServerContext): Promise<InputRequiredResult> {

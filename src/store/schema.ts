@@ -51,7 +51,7 @@ export interface Database {
   };
   sessions: Row<ConsoleSession & { owner: string }>;
   keys: { name: string; value: string };
-  /** When a periodic job was last done, by any process. */
+  /** When a periodic job was last done, or a form was answered, by any process. */
   marks: { name: string; at: string };
   /** The only run that a worker task of Proxmox belongs to. */
   run_upids: { cluster: string; upid: string; run_id: string };

@@ -396,6 +396,16 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         expect(await store().retention.prune(BEFORE)).toMatchObject({ runs: 0, approvals: 0, leases: 0, tokens: 0, sessions: 0 });
       });
 
+      it('knows the first answer to a form until it is pruned', async () => {
+        const first = await Promise.all([0, 1, 2].map(() => store().approvals.isFirstAnswer('f', OLD)));
+        expect(first.filter(Boolean)).toHaveLength(1);
+        expect(await store().approvals.isFirstAnswer('f', NOW)).toBe(false);
+        expect(await store().approvals.isFirstAnswer('g', NOW)).toBe(true);
+        await store().retention.prune(BEFORE);
+        expect(await store().approvals.isFirstAnswer('f', NOW)).toBe(true);
+        expect(await store().approvals.isFirstAnswer('g', NOW)).toBe(false);
+      });
+
       it('is pruned by one process a day', async () => {
         const day = (n: number) => `2026-02-0${n}T00:00:00.000Z`;
         const asked = await Promise.all([0, 1, 2, 3].map(() => store().retention.isDue('test', day(2), day(1))));

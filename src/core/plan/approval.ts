@@ -66,6 +66,8 @@ export interface Answer {
   typed: string;
   /** The outcome of a form; `odd`: a reply that is not one of the three. Default: accept. */
   action?: 'accept' | 'decline' | 'cancel' | 'odd';
+  /** The form that it answers, of which one answer counts, on whatever replica. */
+  formId?: string;
   /** Between the form's sending and the answer. */
   seconds?: number;
   /** The approver's passphrase, where one is set. */

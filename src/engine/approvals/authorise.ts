@@ -85,12 +85,21 @@ async function answered(
   { approval, method, caller }: { approval: ApprovalRecord; method: ApprovalMethod; caller: Caller },
   ports: Ports,
 ): Promise<ApprovalMethod | 'elsewhere'> {
+  await refuseSecondAnswer(answer, ports);
   await requireYes(answer, { approval, caller }, ports);
   if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
     fail('approval_not_confirmed', 'Not confirmed. The passphrase is wrong or missing. Nothing was done.');
   }
   const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;
   return stricter(given, method) === given ? given : 'elsewhere';
+}
+
+/** A yes that led to nothing, for example because Proxmox did not answer, must not count again later. @throws approval_not_confirmed */
+async function refuseSecondAnswer({ formId, approvalId }: Answer, ports: Ports): Promise<void> {
+  if (formId === undefined || (await (await ports.store()).approvals.isFirstAnswer(formId, isoNow(ports.clock)))) return;
+  fail('approval_not_confirmed', 'This question was answered before.', {
+    hint: `Call approve again without this answer. It tells how approval ${approvalId} stands, or asks again.`,
+  });
 }
 
 /** A call without a human's answer. */

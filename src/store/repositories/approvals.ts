@@ -27,6 +27,13 @@ const FINAL: readonly ApprovalStatus[] = ['denied', 'expired', 'stale'];
 /** Approvals: a small state machine whose moves are single conditional UPDATEs. */
 export function approvalsIn(db: Kysely<Database>) {
   return {
+    /** Notes that a form was answered. @returns false when an answer to it was noted before, by any process */
+    async isFirstAnswer(formId: string, now: string): Promise<boolean> {
+      const { numAffectedRows } = await sql`
+        insert into marks (name, at) values (${`form ${formId}`}, ${now}) on conflict (name) do nothing`.execute(db);
+      return Number(numAffectedRows ?? 0n) > 0;
+    },
+
     /**
      * Stores a pending approval, or finds the identical one that is pending already.
      * @param maxPending per cluster and principal, and per guest; a full queue refuses and never evicts

@@ -44,6 +44,7 @@ export function retentionIn(db: Kysely<Database>) {
         sessions: await remove('sessions', 'cookie_hash', sql<boolean>`used_at < ${before}`),
       };
       await sql`delete from run_upids where run_id not in (select id from runs)`.execute(db);
+      await sql`delete from marks where name like 'form %' and at < ${before}`.execute(db);
       await sql`delete from decisions where approval_id not in (select id from approvals)`.execute(db);
       return removed;
     },

@@ -88,4 +88,23 @@ describe('the answer to a form in the client', () => {
     );
     expect(stops()).toBe(1);
   });
+
+  it('counts once: a yes that led to nothing does not count again, in whatever process', async () => {
+    const { id, vmid, answer, record, stops } = await asked();
+    const yes: Partial<Answer> = { action: 'accept', typed: `web2 ${vmid}`, formId: 'the form' };
+    world.cluster.simulator.faults.add({ match: { method: 'GET', path: `/qemu/${vmid}/` }, action: 'status', status: 500 });
+    expect(await world.refused(answer(yes))).toMatchObject({ code: 'proxmox_refused' });
+    world.cluster.simulator.faults.clear();
+    expect(await record()).toMatchObject({ status: 'pending' });
+    const options = { answer: { approvalId: id, via: 'elicitation' as const, typed: '', seconds: 8, ...yes } };
+    const again = world.another().perform('approve', { approval_id: id }, asking, options);
+    expect(await world.refused(again)).toMatchObject({
+      code: 'approval_not_confirmed',
+      message: 'This question was answered before.',
+      hint: expect.stringContaining(`how approval ${id} stands`),
+    });
+    expect(stops()).toBe(0);
+    await answer({ ...yes, formId: 'another form' });
+    expect(stops()).toBe(1);
+  });
 });
