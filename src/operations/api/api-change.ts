@@ -17,6 +17,7 @@ import { explicitDefaults } from './lib/explicit.ts';
 import { checkLimited, guestsOf } from './lib/guests.ts';
 import { prune } from './lib/prune.ts';
 import { type ApiRequest, asked, requestFor } from './lib/request.ts';
+import { staged } from './lib/staged.ts';
 
 /** Most guests that a summary names. */
 const MAX_NAMED = 20;
@@ -47,13 +48,13 @@ export const apiChange = (tools: readonly Operation[]) =>
     async plan({ api }, args): Promise<PlanDraft> {
       const request = await requestFor(args, ['POST', 'PUT', 'DELETE'], tools);
       checkLimited(api, request);
-      const pruned = await prune(request, api);
+      const known = (await prune(request, api)) ?? (await staged(request, api));
       const [around, explicit] = await Promise.all([
-        pruned?.around ?? look(request, api, await contract(), tools),
+        known?.around ?? look(request, api, await contract(), tools),
         explicitDefaults(request, api),
       ]);
       const { object, binds, expected, undo } = around;
-      const guests = await guestsOf(api, request, object, pruned?.vmids);
+      const guests = await guestsOf(api, request, object, known?.vmids);
       const params = { ...request.params, ...explicit };
       const effect = effectOf(request);
       if (needsApproval(effect.effect ?? 'change')) refuseUnreadable(request);
@@ -79,7 +80,7 @@ export const apiChange = (tools: readonly Operation[]) =>
         expected,
         choices: Object.entries(explicit).map(([name, value]) => `${name}: ${value} (sent, because its default may do more)`),
         warnings: present(
-          ...(pruned?.warnings ?? []),
+          ...(known?.warnings ?? []),
           expected.length === 0 && 'no read shows the effect: after a lost answer the outcome may stay unknown',
         ),
         ...(before && Object.keys(before).length > 0 ? { before } : {}),

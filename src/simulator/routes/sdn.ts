@@ -196,6 +196,7 @@ export const SDN_ROUTES: Routes = {
   ...below('/cluster/sdn/vnets', 'vnet'),
   ...below('/cluster/sdn/vnets/{vnet}/subnets', 'subnet'),
   'GET /cluster/sdn/controllers': () => [],
+  'GET /cluster/sdn/fabrics/all': () => ({ fabrics: [], nodes: [] }),
   'GET /cluster/sdn/dns': () => [],
   'GET /cluster/sdn/ipams': () => [{ ipam: 'pve', type: 'pve', digest: digest({}) }],
   'GET /nodes/{node}/sdn/zones': nodeZones,

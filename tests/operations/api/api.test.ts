@@ -459,6 +459,26 @@ describe('api_change', () => {
     expect(asked).toMatchObject({ steps: [{ params: { [name]: '1' } }], choices: [] });
   });
 
+  it('names the staged changes of SDN that it applies, and applies no others', async () => {
+    const stage = (method: string, params: object) => world.done('api_change', { method, params: pairs(params) });
+    await stage('POST /cluster/sdn/zones', { zone: 'lab', type: 'simple' });
+    const apply = { method: 'PUT /cluster/sdn' };
+    expect((await planOf(world, 'api_change', apply)).warnings).toContain('applies zone lab (new): type simple');
+    const id = await world.asks('api_change', apply);
+    await stage('POST /cluster/sdn/vnets', { vnet: 'dmz', zone: 'lab', tag: 5 });
+    expect(await world.refused(world.call('approve', { approval_id: id }))).toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringContaining('the staged configuration of SDN was replaced or changed'),
+    });
+    expect(sent()).not.toContain('PUT /cluster/sdn');
+    await world.done('approve', { approval_id: await world.asks('api_change', apply) });
+    expect(sent()).toContain('PUT /cluster/sdn');
+    await stage('PUT /cluster/sdn/vnets/{vnet}', { vnet: 'dmz', tag: 6 });
+    expect((await planOf(world, 'api_change', { method: 'POST /cluster/sdn/rollback' })).warnings).toContain(
+      'drops vnet dmz (changed): tag 5 → 6',
+    );
+  });
+
   it('does not take a guest that the token cannot see for a deleted one', async () => {
     const { dry } = await withRights({ '/': ['Sys.Console', 'Sys.Audit'] });
     const asked = (vmid: number) => ({ method: 'DELETE /cluster/ha/resources/{sid}', params: pairs({ sid: `vm:${vmid}` }) });
