@@ -31,7 +31,7 @@ import { addressesInUse, addressWarnings, staticIn } from './lib/static-addresse
 import { sortedTags } from './lib/tags.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
-import { chooseStorage } from './provision/choose/storage.ts';
+import { chooseStorage, thinWarnings } from './provision/choose/storage.ts';
 import { containerDifferences } from './provision/create/container-differences.ts';
 import { findTemplate } from './provision/create/container-template.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
@@ -139,11 +139,12 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
     }),
     ...(args.start ? startSteps(at, label) : []),
   ];
+  const space = { [placeOn(node.node, place.storage)]: sizes.diskGib };
   const hasNoLogin = args.password === undefined && args.ssh_keys === undefined;
   return {
     node: node.node,
     demand,
-    space: { [placeOn(node.node, place.storage)]: sizes.diskGib },
+    space,
     summary: `Create container ${label} on ${node.node} from ${template.name}: ${counted(sizes.cpu, 'core')}, ${sizes.memoryMib} MiB, ${sizes.diskGib} GiB`,
     steps,
     expected: present<Condition>(there, args.start && { kind: 'guest', ...at, is: 'running' }),
@@ -151,6 +152,7 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
     warnings: present(
       hasNoLogin && 'neither a password nor a key is given: a login is possible through the console of Proxmox alone',
       args.privileged && 'privileged: root inside is root of the node',
+      ...(await thinWarnings(ctx, node.node, [place.storage], space)),
       ...addressWarnings(addresses),
       ...(await addressesInUse(ctx, addresses, guests)),
     ),

@@ -14,7 +14,7 @@ import { addressWait, copyingTo } from './provision/address-wait.ts';
 import { bootSourcesAtHand } from './provision/choose/at-hand.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
-import { chooseStorage, thinWarning } from './provision/choose/storage.ts';
+import { chooseStorage, thinWarnings } from './provision/choose/storage.ts';
 import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
 import { findMedium, importWarnings } from './provision/create/media.ts';
@@ -128,10 +128,11 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly 
   const wait = args.wait_for && (await addressWait(ctx, { at, name, pool, agent: true }));
   steps.push(...(wait?.steps ?? []));
   const bootable = args.iso !== undefined || image !== undefined;
+  const space = { [placeOn(node.node, storage)]: diskGib };
   return {
     summary: `Create ${name} on ${node.node}: ${cpu.cores * cpu.sockets} vCPUs, ${memoryMib} MiB, ${diskGib} GiB on ${storage.storage}${start ? ', and start it' : ''}`,
     node: node.node,
-    space: { [placeOn(node.node, storage)]: diskGib },
+    space,
     steps,
     expected: present<Condition>(exists, large, start && { kind: 'guest', ...at, is: 'running' }),
     demand,
@@ -157,7 +158,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: readonly 
       ...imported,
       image && !args.cloud_init && 'no cloud_init was given: a cloud image then has no user who can log in',
       args.cloud_init && !image && 'cloud-init only works in images that bring it; an installer ISO ignores it',
-      ...(await thinWarning(ctx, node.node, storage, diskGib)),
+      ...(await thinWarnings(ctx, node.node, [storage], space)),
     ),
     after: {
       name: args.name,

@@ -37,6 +37,7 @@ export const migrateVm = defineOperation({
     ...NODE_READS,
     'GET /nodes/{node}/storage',
     'GET /nodes/{node}/network',
+    'GET /nodes/{node}/storage/{storage}/content',
     'GET /nodes/{node}/storage/{storage}/content?content=images',
     'GET /cluster/replication',
     'GET /cluster/ha/rules',

@@ -6,6 +6,7 @@ import { type Condition, digestAfter, type Params, type PlanDraft, type Step } f
 import { plainText } from '../../core/text/text.ts';
 import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
+import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, bothReads, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
 import { appliedToo, destroying } from './lib/doomed.ts';
@@ -15,6 +16,7 @@ import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, guestName, medium, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { slotsOf } from './lib/slots.ts';
 import { about, label, pendingText, readTarget, refuseLocked, type Target } from './lib/target.ts';
+import { thinWarnings } from './provision/choose/storage.ts';
 import { cloudInit } from './provision/cloud-init/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
 import { type Facet, joined } from './update/facet.ts';
@@ -85,7 +87,7 @@ export const updateVm = defineOperation({
     return {
       ...plan,
       ...(moves ? { moves } : {}),
-      warnings: [...plan.warnings, ...(await namesakes(ctx, target, args))],
+      warnings: [...plan.warnings, ...(await namesakes(ctx, target, args)), ...(await thin(ctx, target, all))],
     };
   },
   async report(api, run) {
@@ -108,6 +110,10 @@ async function namesakes({ api }: OperationContext, { guest }: Target, { new_nam
   if (name === undefined) return [];
   const same = (await listGuests(api)).filter((row) => row.vmid !== guest.at.vmid && row.name.toLowerCase() === name.toLowerCase());
   return same.map(({ vmid }) => `guest ${vmid} is called ${name} too: only a VMID tells them apart`);
+}
+
+async function thin(ctx: OperationContext, { guest: { at } }: Target, { space }: Facet): Promise<string[]> {
+  return Object.keys(space).length === 0 ? [] : thinWarnings(ctx, at.node, await listStorages(ctx.api, at.node), space);
 }
 
 /** Proxmox chooses the MAC of a new NIC, and what is outside (DHCP, firewalls) needs it. */

@@ -243,6 +243,9 @@ describe('node, storage and bridge', () => {
       volumes: [{ storage: 'big', volid: 'big:vm-1-disk-0', content: 'images', sizeGib: 480 }],
     };
     expect((await create({}, w)).warnings.join()).toContain('may grow to 512 GiB, it has 500 GiB');
+    // Proxmox lists the disks of containers as another kind of content.
+    const volumes = [{ storage: 'big', volid: 'big:vm-201-disk-0', content: 'rootdir', vmid: 201, sizeGib: 480 }];
+    expect((await create({}, { ...w, volumes })).warnings.join()).toContain('may grow to 512 GiB, it has 500 GiB');
   });
 
   const nodes = (...list: object[]) => ({ ...world, nodes: list }) as World;

@@ -87,6 +87,7 @@ export async function overPlan(
       missing.length > 0 && `missing, because they were excluded from the backup: ${missing.join(', ')}`,
       inside.config.template === '1' && !guest.template && 'the backup is of a template, so the guest becomes one and never starts',
       ...warnings,
+      ...place.warnings,
       backup.verified === 'failed' && 'the verification of this backup failed',
       isOther && `the backup is of another machine: its identity differs from that of ${of}`,
       backup.vmid !== vmid && `the backup is of guest ${backup.vmid}, not of ${of}`,

@@ -8,7 +8,7 @@ import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listStorages, placeOn, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { createRequest, taskType } from '../../vm/lib/guest-request.ts';
-import { chooseStorage } from '../../vm/provision/choose/storage.ts';
+import { chooseStorage, thinWarnings } from '../../vm/provision/choose/storage.ts';
 import { spaceFor } from '../../vm/provision/clone/space.ts';
 import type { Inside } from './inside.ts';
 
@@ -106,14 +106,17 @@ export async function placeFor(
     const [only] = own;
     const space = spaceFor(ctx, node, storages, new Map([...needs].map(([name, gib]) => [name, more(name, gib)])));
     const params: Params = type === 'lxc' && only !== undefined ? { storage: only } : {};
-    return { params, space, choices: own.length > 0 ? [`storage: ${own.join(', ')} (as in the backup)`] : [] };
+    const warnings = await thinWarnings(ctx, node, storages, space);
+    return { params, space, warnings, choices: own.length > 0 ? [`storage: ${own.join(', ')} (as in the backup)`] : [] };
   }
   const named = storage ?? ctx.defaults.storage;
   const needGib = more(named ?? '', inside.diskGib);
   const chosen = await chooseStorage(ctx, { node, storages, wanted: storage, needGib, content: CONTENT[type] });
+  const space = { [placeOn(node, chosen.storage)]: needGib };
   return {
     params: { storage: chosen.storage.storage },
-    space: { [placeOn(node, chosen.storage)]: needGib },
+    space,
+    warnings: await thinWarnings(ctx, node, [chosen.storage], space),
     choices: chosen.choices,
   };
 }

@@ -94,7 +94,7 @@ function remembering<T>(ask: (name: string) => Promise<T>): (name: string) => Pr
 async function usedOf(api: OperationContext['api'], { target, copied }: Mover): Promise<string[]> {
   const { node, vmid } = target.guest.at;
   const storages = [...new Set(copied.map(({ storage }) => storage))];
-  const lists = await Promise.all(storages.map((one) => listVolumes(api, node, one, { content: 'images' }).catch(() => [])));
+  const lists = await Promise.all(storages.map((one) => listVolumes(api, node, one).catch(() => [])));
   const others = lists.flat().filter((volume) => volume.vmid !== vmid);
   const nameOf = (volid: string) => volid.split(/[/:]/).at(-1) ?? volid;
   return copied

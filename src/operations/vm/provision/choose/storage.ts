@@ -58,20 +58,24 @@ function freeOf(ctx: Pick<OperationContext, 'reservedGib'>, node: string, storag
   return Math.max(0, storage.freeGib - ctx.reservedGib(placeOn(node, storage)));
 }
 
-/** A thin pool gives out more than it has; when it fills up, every guest on it stops. */
-export async function thinWarning(
-  ctx: Pick<OperationContext, 'api'>,
+/**
+ * A thin pool gives out more than it has; when it fills up, every guest on it stops.
+ * @param space GiB by place, as the plan takes them
+ */
+export async function thinWarnings(
+  { api }: Pick<OperationContext, 'api'>,
   node: string,
-  storage: StorageRow,
-  needGib: number,
+  storages: readonly StorageRow[],
+  space: Readonly<Record<string, number>>,
 ): Promise<string[]> {
-  if (!isThin(storage.type) || storage.totalGib === 0) return [];
-  const volumes = await listVolumes(ctx.api, node, storage.storage, { content: 'images' });
-  const given = volumes.reduce((sum, v) => sum + v.sizeGib, 0) + needGib;
-  if (given <= storage.totalGib) return [];
-  return [
-    `storage ${storage.storage} is thin: visible disks and this one may grow to ${gib(given)} GiB, it has ${gib(storage.totalGib)} GiB`,
-  ];
+  const thin = storages.filter((one) => isThin(one.type) && one.totalGib > 0 && (space[placeOn(node, one)] ?? 0) > 0);
+  // Not by content: Proxmox counts the disks of containers as another kind.
+  const lists = await Promise.all(thin.map(({ storage }) => listVolumes(api, node, storage)));
+  return thin.flatMap((one, index) => {
+    const given = (lists[index] ?? []).reduce((sum, { sizeGib }) => sum + sizeGib, space[placeOn(node, one)] ?? 0);
+    if (given <= one.totalGib) return [];
+    return `storage ${one.storage} is thin: visible disks and this one may grow to ${gib(given)} GiB, it has ${gib(one.totalGib)} GiB`;
+  });
 }
 
 function gib(value: number): number {

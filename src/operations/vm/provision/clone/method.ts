@@ -7,7 +7,7 @@ import type { Guest } from '../../../../proxmox/guest/guests.ts';
 import { canLink, isFileStorage, listStorages, type StorageRow } from '../../../../proxmox/storage.ts';
 import type { OperationContext } from '../../../define.ts';
 import { label } from '../../lib/target.ts';
-import { takesImages, thinWarning } from '../choose/storage.ts';
+import { takesImages, thinWarnings } from '../choose/storage.ts';
 import { refuseHostDevices, refuseInsertedIso } from './devices.ts';
 import { placeOfCopy, sizesByStorage, spaceFor } from './space.ts';
 
@@ -53,12 +53,9 @@ export async function cloneMethod(ctx: OperationContext, source: Guest, request:
   const { full, why, warnings } = linkedOrFull(source, ownStorages(source, storages), request, elsewhere && local.length > 0);
   const choices = why === undefined ? [] : [why];
   if (!full) {
-    const growth = sizesByStorage(source, growGib, 'growth');
-    const space = spaceFor(ctx, from, storages, growth);
-    const thin = await Promise.all(
-      storages.filter((s) => growth.has(s.storage)).map((s) => thinWarning(ctx, from, s, growth.get(s.storage) ?? 0)),
-    );
-    return { full, node: to, ...(elsewhere ? { target: to } : {}), space, choices, warnings: [...warnings, ...thin.flat()] };
+    const space = spaceFor(ctx, from, storages, sizesByStorage(source, growGib, 'growth'));
+    const thin = await thinWarnings(ctx, from, storages, space);
+    return { full, node: to, ...(elsewhere ? { target: to } : {}), space, choices, warnings: [...warnings, ...thin] };
   }
   const there = elsewhere ? await listStorages(ctx.api, to) : storages;
   const placed = await placeOfCopy(ctx, { node: to, storages: there, source, wanted: request.storage, growGib });
@@ -98,7 +95,7 @@ export async function cloneMethod(ctx: OperationContext, source: Guest, request:
         left.length > 0 &&
         `storage: ${from} does not have ${named.storage}, so ${left.map((d) => d.slot).join(', ')} is moved onto it on ${to}`,
     ),
-    warnings: [],
+    warnings: await thinWarnings(ctx, to, there, placed.space),
   };
 }
 
