@@ -6,6 +6,7 @@ import { type AnchorVerification, readPublicKey, verifyAnchored } from '../../au
 import { systemClock } from '../../core/clock.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Settings } from '../../core/settings/settings.ts';
+import { counted } from '../../core/text/text.ts';
 import { localCaller } from '../lib/caller.ts';
 import { recordNoticeIn } from '../lib/open.ts';
 import { configure, type GlobalOptions, wholeNumber } from '../lib/options.ts';
@@ -42,7 +43,7 @@ export async function verify(options: VerifyOptions): Promise<Exit> {
     print(`${name === undefined ? '' : `${name}, `}line ${line}: ${problem}`);
   for (const problem of anchor?.problems ?? []) print(`checkpoints: ${problem}`);
   if (ok) {
-    print(`${count} records, none changed: ${file}\nnewest: ${head}`);
+    print(`${counted(count, 'record')}, none changed: ${file}\nnewest: ${head}`);
     if (anchor?.newest) {
       const left = anchor.uncovered === 0 ? 'nothing is behind it' : `${anchor.uncovered} newer records are not covered yet`;
       print(`${anchor.checkpoints} checkpoints in ${anchor.file} match, the newest of ${anchor.newest.time}; ${left}`);

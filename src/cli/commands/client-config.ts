@@ -37,10 +37,12 @@ export function clientConfig(name: string, options: ClientConfigOptions): Exit {
 export function clientOf(name: string): McpClient {
   const client = CLIENTS[name];
   if (client) return client;
+  return fail('invalid_arguments', unknownClient(name), { hint: `Choose one of: ${CLIENT_NAMES.join(', ')}.` });
+}
+
+export function unknownClient(name: string): string {
   const similar = nearest(name, CLIENT_NAMES, 2).join(' or ');
-  return fail('invalid_arguments', `Unknown client "${name.slice(0, 60)}".${similar ? ` Did you mean ${similar}?` : ''}`, {
-    hint: `Choose one of: ${CLIENT_NAMES.join(', ')}.`,
-  });
+  return `Unknown client "${name.slice(0, 60)}".${similar ? ` Did you mean ${similar}?` : ''}`;
 }
 
 export function configurationFor(name: string, options: ClientConfigOptions): Configuration {

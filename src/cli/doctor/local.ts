@@ -4,6 +4,7 @@ import { verifyAudit } from '../../audit/verify.ts';
 import { isOfCluster } from '../../config/clusters.ts';
 import { type Config, describe, VARIABLES, type Variable } from '../../config/schema.ts';
 import type { Settings } from '../../core/settings/settings.ts';
+import { counted } from '../../core/text/text.ts';
 import { type Verified, verifyAuditOf } from '../commands/audit.ts';
 import { dataFolderWriters } from '../lib/data-folder.ts';
 import type { Configured } from '../lib/options.ts';
@@ -71,9 +72,9 @@ async function auditTrail(settings: Settings): Promise<Check> {
     const { count, problems, anchor }: Verified = none ? await verifyAudit(auditFile) : await verifyAuditOf(settings);
     const wrong = problems.length + (anchor?.problems.length ?? 0);
     if (wrong === 0 && none)
-      return warn(name, `${count} records, and no checkpoint exists: none was created yet, or they were removed${second}`);
-    if (wrong === 0) return ok(name, `${count} records, none changed: ${auditFile}${second}`);
-    return failed(name, `${count} records, not intact: ${auditFile}${second}`, 'proxmox-mcp audit verify');
+      return warn(name, `${counted(count, 'record')}, and no checkpoint exists: none was created yet, or they were removed${second}`);
+    if (wrong === 0) return ok(name, `${counted(count, 'record')}, none changed: ${auditFile}${second}`);
+    return failed(name, `${counted(count, 'record')}, not intact: ${auditFile}${second}`, 'proxmox-mcp audit verify');
   } catch (error) {
     return faultOf(name, error);
   }

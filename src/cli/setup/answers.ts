@@ -3,7 +3,7 @@ import { fail } from '../../core/errors/errors.ts';
 import { TOOLSETS, type Toolset } from '../../core/settings/toolset.ts';
 import type { TokenPlan } from '../../operations/token-setup.ts';
 import { wholeNumber } from '../lib/options.ts';
-import type { OutputOptions } from '../terminal/output.ts';
+import { type OutputOptions, tell } from '../terminal/output.ts';
 import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
 
 /** Every question has an option, for scripts. */
@@ -31,7 +31,7 @@ export interface SetupOptions extends OutputOptions {
 export async function answer(option: string, given: string | undefined, question: string, usual?: string): Promise<string> {
   if (given !== undefined) return given;
   if (!hasTerminal()) return usual ?? fail('invalid_arguments', `${option} is missing, and no terminal is attached to ask for it.`);
-  const typed = (await ask(`${question}${usual === undefined ? '' : ` [${usual}]`}: `)).trim();
+  const typed = (await ask(`${question}${usual ? ` [${usual}]` : ''}: `)).trim();
   return typed || (usual ?? fail('invalid_arguments', `${option} is missing. Nothing was changed.`));
 }
 
@@ -80,8 +80,14 @@ export async function tokenSecret({ tokenFile }: SetupOptions): Promise<string> 
         }),
     );
   if (process.env.PROXMOX_TOKEN_SECRET) return secretIn(process.env.PROXMOX_TOKEN_SECRET);
-  return secretIn(await askHidden('Secret of the token, as the last line of `user token add` shows it (not shown here): '));
+  for (;;) {
+    const typed = await askHidden('Secret of the token, the value in the last line of `user token add` (hidden as you type): ');
+    if (typed.trim() === '' || SECRET.test(typed.trim())) return secretIn(typed);
+    tell('This is not the secret of an API token, which is a UUID. Try again, or press Enter to stop.');
+  }
 }
+
+const SECRET = /^[\w-]{8,128}$/;
 
 function secretIn(text: string): string {
   const secret = text.trim();
@@ -90,5 +96,5 @@ function secretIn(text: string): string {
       hint: 'Run the lines that create the token, then run setup again with the secret that they print.',
     });
   }
-  return /^[\w-]{8,128}$/.test(secret) ? secret : fail('invalid_arguments', 'This is not the secret of an API token. Nothing was changed.');
+  return SECRET.test(secret) ? secret : fail('invalid_arguments', 'This is not the secret of an API token. Nothing was changed.');
 }

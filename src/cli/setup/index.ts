@@ -9,7 +9,7 @@ import { type TokenPlan, tokenLines } from '../../operations/token-setup.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
 import { inspectTls } from '../../proxmox/trust/inspect.ts';
 import { renderResult } from '../../render/result.ts';
-import { CLIENT_NAMES, clientConfig, clientOf, configurationFor, writeConfiguration } from '../commands/client-config.ts';
+import { CLIENT_NAMES, clientConfig, clientOf, configurationFor, unknownClient, writeConfiguration } from '../commands/client-config.ts';
 import { agree, confirmPin, keepPin, pinText } from '../commands/trust.ts';
 import { diagnose, doctor } from '../doctor/index.ts';
 import { localCaller } from '../lib/caller.ts';
@@ -100,7 +100,7 @@ interface Written {
 /** The steps that a person reads. */
 async function rest(options: SetupOptions, written: Written): Promise<Exit> {
   heading('4. The client');
-  const client = await answer('--client', options.client, `MCP client (${CLIENT_NAMES.join(', ')}; Enter for none)`, '');
+  const client = options.client ?? (await chosenClient());
   if (client !== '') clientConfig(client, { ...written, ...((await wantsWriting(client, options)) ? { write: true } : {}) });
   heading('5. What works');
   const exit = await doctor(written);
@@ -126,6 +126,15 @@ function clientForPrograms({ client: name, write }: SetupOptions, written: Writt
   const made = configurationFor(name, written);
   if (write) return { client: { name, file: writeConfiguration(name, made) } };
   return { client: { name, where: clientOf(name).where, configuration: made.format === 'json' ? made.value : made.text } };
+}
+
+/** Asks until the name is that of a client, or empty: everything else is done by then. */
+async function chosenClient(): Promise<string> {
+  for (;;) {
+    const client = await answer('--client', undefined, `MCP client (${CLIENT_NAMES.join(', ')}; Enter for none)`, '');
+    if (client === '' || CLIENT_NAMES.includes(client)) return client;
+    tell(`${unknownClient(client)} Try again.`);
+  }
 }
 
 async function wantsWriting(client: string, { write }: SetupOptions): Promise<boolean> {

@@ -190,8 +190,11 @@ test('a person answers questions, sees the fingerprint and the lines, and ends w
       { when: /Storages/, answer: '' },
       { when: /Bridges/, answer: '' },
       { when: /VMIDs of templates/, answer: '' },
-      { when: /Secret of the token/, answer: secret },
-      { when: /MCP client \(/, answer: 'cursor' },
+      // A slip in an answer is asked again: those before it are not lost.
+      { when: /Secret of the token/, answer: id },
+      { when: /press Enter to stop/, answer: secret },
+      { when: /MCP client \(/, answer: 'claude' },
+      { when: /Did you mean claude-code or claude-desktop\? Try again/, answer: 'cursor' },
       { when: /Type yes to write it into/, answer: '' },
     ],
   );
@@ -201,6 +204,8 @@ test('a person answers questions, sees the fingerprint and the lines, and ends w
   expect(shown.stdout).toContain('content type Import');
   expect(shown.stdout).toContain('"mcpServers"');
   expect(shown.stdout).toContain('You can now: list_vms');
+  expect(shown.stdout).toContain('audit: 1 record, none changed');
+  expect(shown.stdout).not.toContain('[]:');
   expect(shown.stdout).toContain('Create first-vm');
   expect(statSync(join(own.folder, '.config/proxmox-mcp/env')).mode & 0o777).toBe(0o600);
   own.remove();
