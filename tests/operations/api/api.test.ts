@@ -479,6 +479,13 @@ describe('api_change', () => {
     );
   });
 
+  it('does not apply networks of a node that were staged after the request', async () => {
+    const id = await world.asks('api_change', { method: 'PUT /nodes/{node}/network', params: ['node=pve'] });
+    await world.other().post('/nodes/pve/network', { iface: 'vmbr7', type: 'bridge' });
+    expect(await world.refused(world.call('approve', { approval_id: id }))).toMatchObject({ code: 'approval_stale' });
+    expect(sent()).not.toContain('PUT /nodes/pve/network');
+  });
+
   it('does not take a guest that the token cannot see for a deleted one', async () => {
     const { dry } = await withRights({ '/': ['Sys.Console', 'Sys.Audit'] });
     const asked = (vmid: number) => ({ method: 'DELETE /cluster/ha/resources/{sid}', params: pairs({ sid: `vm:${vmid}` }) });

@@ -2,7 +2,7 @@ import { defined } from '../../../core/defined.ts';
 import { asError } from '../../../core/errors/errors.ts';
 import type { Condition } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { digestOf } from '../../../core/text/canonical.ts';
+import { canonical, digestOf } from '../../../core/text/canonical.ts';
 import { isObject, type Json, type JsonObject } from '../../../core/text/json.ts';
 import type { Contract } from '../../../proxmox/contract/contract.ts';
 import type { Operation } from '../../define.ts';
@@ -39,8 +39,10 @@ export async function look(request: ApiRequest, api: ProxmoxReader, contract: Co
   };
   const seen = method === 'POST' || !isReadable(template) ? undefined : await readIfThere(api, request.path, NAMES_GUESTS.test(template));
   const object = isObject(seen) ? (seen as JsonObject) : undefined;
-  const bound = object && { [request.path]: digestOf(textsOf(object)) };
-  const common = defined({ object, binds: bound });
+  // A node lists its networks as they are staged, which these requests apply or drop. Proxmox lists them in any order.
+  const staged = template === '/nodes/{node}/network' && Array.isArray(seen) ? (seen as JsonObject[]) : undefined;
+  const texts = object ? textsOf(object) : staged?.map((row) => canonical(textsOf(row))).sort();
+  const common = defined({ object, binds: texts && { [request.path]: digestOf(texts) } });
   if (method === 'PUT') return { ...common, expected: object ? afterPut(request, object) : [], undo: undoPut(request, object) };
   if (method === 'DELETE') {
     const parent = template.slice(0, template.lastIndexOf('/'));
