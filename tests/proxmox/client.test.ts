@@ -1,11 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
 import type { MutatingMethod } from '../../src/core/plan/plan.ts';
 import type { ResolvedRequest } from '../../src/core/proxmox.ts';
 import type { ConnectionSettings } from '../../src/core/settings/settings.ts';
 import type { ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { openGate } from '../../src/proxmox/gate.ts';
-import { CHANGE_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/proxmox/transport/transport.ts';
 import { type Certificate, openAuthorities } from './certificates.ts';
 import {
   type Behaviour,
@@ -131,8 +130,19 @@ describe('a request that leaves', () => {
   });
 });
 
-it('a change waits a minute for its answer, because good ones came after 37 s, and a read 35 s', () => {
-  expect([REQUEST_TIMEOUT_MS, CHANGE_TIMEOUT_MS]).toEqual([35_000, 60_000]);
+it('a change waits a minute for its answer, because good ones came after 37 s, and a read 35 s', async () => {
+  const server = await serve(({ method }) => ({ data: method === 'GET' ? [] : null }));
+  const api = open([server]);
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  const waits = async (work: () => Promise<unknown>) => {
+    timers.mockClear();
+    await work();
+    return timers.mock.calls.map(([, ms]) => ms).filter((ms) => ms === 35_000 || ms === 60_000);
+  };
+  expect(await waits(() => api.get('/nodes'))).toEqual([35_000]);
+  for (const method of ['POST', 'PUT', 'DELETE'] as const)
+    expect(await waits(() => api.send(openedGate, request(method)))).toEqual([60_000]);
+  timers.mockRestore();
 });
 
 describe('a mutating request is sent once', () => {

@@ -57,6 +57,20 @@ it('reads no more than 32 MiB of an answer, packed or not', async () => {
   expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: 'the answer is larger than 32 MiB' });
 }, 60_000);
 
+it.each(['/nodes/..', '/nodes/../version', '/nodes/%2e%2e/version', '/version?x=1', '/version#x', '/nodes/./version', '/no des'])(
+  'sends nothing to %s, which would arrive as another path, also where the address is known',
+  async (path) => {
+    const { client, server } = await open(() => ({ data: 'here' }));
+    const sent = async () => {
+      await expect(client.get(path)).rejects.toMatchObject({ code: 'internal', message: 'A Proxmox address is not in normal form.' });
+      return server.received.length;
+    };
+    expect(await sent()).toBe(0);
+    await client.get('/version');
+    expect(await sent()).toBe(1);
+  },
+);
+
 it('asks for packed answers and unpacks them', async () => {
   const { client, server } = await open(() => ({
     write: (response) => {
