@@ -39,7 +39,7 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
   let uncovered: Head | undefined;
   let count = 0;
   let dueAt = Number.POSITIVE_INFINITY;
-  let notBefore = 0;
+  let notBefore = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let closed = false;
   let working: Promise<void> | undefined;
@@ -48,7 +48,7 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
 
   async function work(): Promise<void> {
     while (uncovered && !closed) {
-      const wait = Math.max(dueAt, notBefore) - clock.now();
+      const wait = Math.max(dueAt, notBefore) - clock.elapsed();
       if (wait > 0) {
         wake = new AbortController();
         await clock.sleep(Math.min(wait, LATEST_MS), wake.signal).catch(() => {});
@@ -66,11 +66,11 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
       const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ending.signal]);
       await sendCheckpoint(place, signer.sign(head, new Date(clock.now()).toISOString()), signal);
       failures = 0;
-      notBefore = clock.now() + APART_MS;
+      notBefore = clock.elapsed() + APART_MS;
       if (uncovered === head) uncovered = undefined;
     } catch (error) {
       failures += 1;
-      dueAt = clock.now();
+      dueAt = clock.elapsed();
       notBefore = dueAt + Math.min(APART_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
       log.warn(
         { place: describePlace(place), seq: head.seq, fault: faultOf(error) },
@@ -84,7 +84,7 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
       if (closed) return;
       uncovered = head;
       count += written;
-      const due = durable || count >= EVERY_RECORDS ? clock.now() : clock.now() + LATEST_MS;
+      const due = durable || count >= EVERY_RECORDS ? clock.elapsed() : clock.elapsed() + LATEST_MS;
       if (due < dueAt) {
         dueAt = due;
         wake.abort();

@@ -4,12 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;
+  /** Milliseconds since some moment, for durations: setting the machine's clock does not change it. */
+  elapsed(): number;
   /** Rejects with the reason of the signal. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: (ms, signal) =>
     sleep(ms, undefined, { signal }).catch(() => {
       throw signal?.reason;

@@ -75,25 +75,25 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
     taskLog,
 
     async waitTask(upid, { timeoutSeconds, signal, onPoll }) {
-      const began = clock.now();
+      const began = clock.elapsed();
       let seen = began;
       for (;;) {
-        const left = began + timeoutSeconds * 1000 - clock.now();
+        const left = began + timeoutSeconds * 1000 - clock.elapsed();
         if (left <= 0) return undefined;
-        await clock.sleep(Math.min(left, pauseAfter(clock.now() - began)), signal);
+        await clock.sleep(Math.min(left, pauseAfter(clock.elapsed() - began)), signal);
         try {
           const now = await status(upid);
           if (!now.running) return now;
-          seen = clock.now();
+          seen = clock.elapsed();
         } catch (thrown) {
           const { code, message } = asError(thrown);
           if (signal?.aborted) throw thrown;
           // An outage, a restart of a service or a lost right gives such an answer, which says nothing about the task.
           const gone = code === 'task_unknown';
           const patience = gone ? YOUNG_SECONDS : UNSEEN_SECONDS;
-          if (clock.now() - seen >= patience * 1000) return { upid, running: true, unseen: { why: message, gone } };
+          if (clock.elapsed() - seen >= patience * 1000) return { upid, running: true, unseen: { why: message, gone } };
         }
-        onPoll?.(Math.round((clock.now() - began) / 1000));
+        onPoll?.(Math.round((clock.elapsed() - began) / 1000));
       }
     },
 

@@ -43,6 +43,7 @@ function fastClock(): Clock & { slept: number[] } {
   return {
     slept,
     now: () => Date.now() + ahead,
+    elapsed: () => Date.now() + ahead,
     async sleep(ms, signal) {
       slept.push(ms);
       await systemClock.sleep(5, signal);
@@ -53,6 +54,7 @@ function fastClock(): Clock & { slept: number[] } {
 /** A clock on which no time passes, so that every wait is endless. */
 const frozenClock: Clock = {
   now: () => 1_767_323_045_678,
+  elapsed: () => 0,
   sleep: (_ms, signal) => new Promise((_resolve, reject) => signal?.addEventListener('abort', reject)),
 };
 const change = (audit: Audit) => audit.append({ kind: 'outcome', status: 'succeeded' }, { durable: true });
@@ -116,6 +118,19 @@ test('reads are covered after a hundred of them, or in time', async () => {
   await read(open({ kind: 'file', path: other }, clock).audit);
   await expect.poll(() => fileSeqs(other)).toEqual([101]);
   expect(clock.slept[0]).toBeGreaterThan(59_000);
+});
+
+test('a clock that is set back by a day delays no checkpoint', async () => {
+  const path = join(folder, 'where.log');
+  const fast = fastClock();
+  let back = 0;
+  const { audit } = open({ kind: 'file', path }, { ...fast, now: () => fast.now() - back });
+  await change(audit);
+  await expect.poll(() => fileSeqs(path)).toEqual([1]);
+  back = 86_400_000;
+  await change(audit);
+  await expect.poll(() => fileSeqs(path)).toEqual([1, 2]);
+  expect(Math.max(...fast.slept)).toBeLessThanOrEqual(3_000);
 });
 
 test('two servers on one audit share one place', async () => {

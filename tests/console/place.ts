@@ -20,6 +20,7 @@ export function handClock(): Clock & { pass(seconds: number): void } {
   let now = Date.parse('2026-11-23T10:00:00Z');
   return {
     now: () => now,
+    elapsed: () => now,
     sleep: async () => {},
     pass(seconds) {
       now += seconds * 1000;

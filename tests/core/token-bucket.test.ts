@@ -3,7 +3,7 @@ import { createTokenBuckets, type TokenBuckets } from '../../src/core/token-buck
 
 let now: number;
 let take: TokenBuckets;
-const clock = { now: () => now, sleep: async () => {} };
+const clock = { now: () => now, elapsed: () => now, sleep: async () => {} };
 
 beforeEach(() => {
   now = 1_000_000;

@@ -24,6 +24,7 @@ setInterval(() => {
 /** The clock that the product, the simulator and the faults share: waits of minutes take seconds. */
 export const fastClock: Clock = {
   now: () => now,
+  elapsed: () => now,
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);

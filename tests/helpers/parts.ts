@@ -25,12 +25,18 @@ export const iso = (secondsAfterStart: number) => new Date(START + secondsAfterS
 interface StillClock extends Clock {
   /** Seconds since START. */
   at: number;
+  /** Seconds by which the machine's clock was set forward. */
+  set: number;
 }
 export function stillClock(): StillClock {
   return {
     at: 0,
+    set: 0,
     now() {
-      return START + this.at * 1000;
+      return START + (this.at + this.set) * 1000;
+    },
+    elapsed() {
+      return this.at * 1000;
     },
     async sleep(ms) {
       this.at += ms / 1000;

@@ -59,6 +59,7 @@ export function hurriedClock(): Clock {
   let ahead = 0;
   return {
     now: () => Date.now() + ahead,
+    elapsed: () => performance.now() + ahead,
     async sleep(ms, signal) {
       await systemClock.sleep(ms / 100, signal);
       ahead += ms - ms / 100;

@@ -95,6 +95,18 @@ describe('waiting', () => {
     expect(one.asked.length).toBeLessThan(200);
   });
 
+  it.each([7_200_000, -7_200_000])('takes as long when the machine sets its clock by %d ms meanwhile', async (set) => {
+    const fake = fakeClock(0);
+    const clock = { ...fake, now: () => fake.now() + (fake.slept.length > 2 ? set : 0) };
+    const wait = (read: Read) => createTasks({ read, clock, tokenId: 'mcp@pve!agent', serverTime: () => START }).waitTask;
+    const running = async () => ({ data: { status: 'running' } });
+    expect(await wait(running)(UPID, { timeoutSeconds: 2 })).toBeUndefined();
+    expect(fake.now()).toBe(2000);
+    let polls = 0;
+    const ends = wait(async () => ({ data: ++polls < 8 ? { status: 'running' } : { status: 'stopped', exitstatus: 'OK' } }));
+    expect(await ends(UPID, { timeoutSeconds: 60 })).toMatchObject({ exit: 'OK' });
+  });
+
   it('gives up after its time without touching the task', async () => {
     const one = tasks(async () => ({ data: { status: 'running' } }));
     expect(await one.waitTask(UPID, { timeoutSeconds: 2 })).toBeUndefined();

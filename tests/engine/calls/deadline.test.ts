@@ -12,6 +12,7 @@ function handClock(): Clock & { ahead: number } {
   const clock = {
     ahead: 0,
     now: () => Date.now() + clock.ahead,
+    elapsed: () => performance.now() + clock.ahead,
     async sleep(ms: number, signal?: AbortSignal) {
       for (const end = clock.now() + ms; clock.now() < end; ) {
         signal?.throwIfAborted();

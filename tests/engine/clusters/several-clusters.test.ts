@@ -43,7 +43,7 @@ function patientClock({ waitsFor = LIMITS } = {}): { clock: Clock; limits: numbe
   const pass = (ms: number) => {
     ahead += ms;
   };
-  return { clock: { now: () => Date.now() + ahead, sleep }, limits, pass };
+  return { clock: { now: () => Date.now() + ahead, elapsed: () => performance.now() + ahead, sleep }, limits, pass };
 }
 /** Time-outs of requests pass in a moment, the limits of a read of all clusters never, however slow the machine is. */
 function endlessClock(): Clock {

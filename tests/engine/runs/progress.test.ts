@@ -11,6 +11,7 @@ function sleptClock(): Clock {
   let now = Date.now();
   return {
     now: () => now,
+    elapsed: () => now,
     async sleep(ms, signal) {
       await systemClock.sleep(ms / 100, signal);
       now += ms;

@@ -50,7 +50,7 @@ describe('a token', () => {
     const touched: unknown[][] = [];
     const touch = vi.fn(async (...given: unknown[]) => void touched.push(given));
     const rows = { get: async (id: string) => (id === made.id ? row(over) : undefined), touch };
-    const verify = createTokenVerifier(rows, { now: () => now.at, sleep: async () => {} });
+    const verify = createTokenVerifier(rows, { now: () => now.at, elapsed: () => now.at, sleep: async () => {} });
     return { verify: (token = made.token, address = '192.0.2.1') => verify(token, address), touched, touch };
   }
 

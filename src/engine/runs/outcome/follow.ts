@@ -27,8 +27,8 @@ export async function follow(
 ): Promise<StepRecord> {
   const upid = record.upid ?? '';
   const limit = step.task?.timeoutSeconds ?? 3600;
-  const began = ports.clock.now();
-  const waited = () => (ports.clock.now() - began) / 1000;
+  const began = ports.clock.elapsed();
+  const waited = () => (ports.clock.elapsed() - began) / 1000;
   const tell = () => {
     const seconds = Math.round(waited());
     if (seconds > 0) report(`${step.purpose}: ${seconds} s`);

@@ -41,7 +41,7 @@ type Trace =
 export async function reconcile(lost: Lost, ports: Ports, report: (message: string) => void): Promise<StepRecord> {
   const { step, record, run } = lost;
   const { api } = ports.cluster;
-  const began = ports.clock.now();
+  const began = ports.clock.elapsed();
   const sentAt = Math.floor(Date.parse(record.at) / 1000);
   report(`${step.purpose}: no answer; checking Proxmox for its outcome`);
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
@@ -49,7 +49,7 @@ export async function reconcile(lost: Lost, ports: Ports, report: (message: stri
     if (trace.kind === 'task') return { ...record, state: 'sent', upid: trace.upid, found: true };
     if (trace.kind === 'effect') return { ...record, state: 'done', exit: PROVEN };
     if (trace.kind === 'moot') throw tooLate(step, trace.why);
-    const waited = Math.max((ports.clock.now() - began) / 1000, api.serverTime() - sentAt);
+    const waited = Math.max((ports.clock.elapsed() - began) / 1000, api.serverTime() - sentAt);
     if (waited >= (trace.kind === 'silent' ? OUTAGE_SECONDS : LOOK_SECONDS)) throw stillOpen(step, trace.kind, run.id);
     await ports.clock.sleep(pauseMs);
   }

@@ -14,13 +14,13 @@ export const isAway = (thrown: unknown): boolean => asError(thrown).code === 'un
  * @throws the last error: the fifth refusal, or `unreachable` after a quarter of an hour
  */
 export async function patiently<T>(read: () => Promise<T>, clock: Clock): Promise<T> {
-  const began = clock.now();
+  const began = clock.elapsed();
   let refusals = 0;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
     try {
       return await read();
     } catch (thrown) {
-      if (isAway(thrown) ? clock.now() - began >= OUTAGE_SECONDS * 1000 : ++refusals >= ATTEMPTS) throw thrown;
+      if (isAway(thrown) ? clock.elapsed() - began >= OUTAGE_SECONDS * 1000 : ++refusals >= ATTEMPTS) throw thrown;
     }
     await clock.sleep(pauseMs);
   }

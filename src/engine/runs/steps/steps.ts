@@ -136,17 +136,17 @@ async function check(step: CheckStep, { api, journal, ports }: Sending): Promise
 }
 
 async function waitUntil(step: WaitStep, { api, ports: { clock }, report, journal }: Sending): Promise<void> {
-  const began = clock.now();
+  const began = clock.elapsed();
   // Time in which Proxmox was away says nothing about the condition, and does not count.
   let awayMs = 0;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
-    const asked = clock.now();
+    const asked = clock.elapsed();
     // A bad answer of any kind does not end the wait.
     const holds = await api.holds(step.until, journal.since).catch((thrown) => (isAway(thrown) ? 'away' : undefined));
     if (holds === true) return;
-    if (holds === 'away') awayMs = Math.min(awayMs + clock.now() - asked, OUTAGE_SECONDS * 1000);
-    const waited = Math.round((clock.now() - began) / 1000);
-    if (Math.round((clock.now() - began - awayMs) / 1000) >= step.timeoutSeconds) {
+    if (holds === 'away') awayMs = Math.min(awayMs + clock.elapsed() - asked, OUTAGE_SECONDS * 1000);
+    const waited = Math.round((clock.elapsed() - began) / 1000);
+    if (Math.round((clock.elapsed() - began - awayMs) / 1000) >= step.timeoutSeconds) {
       if (step.mayFail) return;
       const what = holds === false ? `still not so after ${waited} s` : `unknown after ${waited} s`;
       throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Check the guest with get_vm.' });

@@ -23,6 +23,8 @@ interface Script {
   /** How each task ends, in order; afterwards well. */
   exits?: string[];
   holds?: (condition: Condition, since?: number) => boolean | undefined | Promise<boolean | undefined>;
+  /** Seconds by which the machine's clock is set at the first look. */
+  set?: number;
   steps?: StepRecord[];
   maySend?: boolean;
   /** Whether the store still takes the run for ours, and whether it can be written, at each writing. */
@@ -63,6 +65,7 @@ async function applied(steps: Step[], script: Script = {}, plan: Partial<Plan> =
     waitTask: async (upid) => ({ upid, running: false, exit: exits.shift() ?? 'OK' }) satisfies TaskStatus,
     async holds(...given) {
       held.push(given);
+      ports.clock.set = script.set ?? 0;
       return script.holds?.(...given);
     },
   } satisfies Partial<ProxmoxApi>);
@@ -206,6 +209,14 @@ describe('a wait', () => {
     const run = await applied([wait, set], { holds: () => seen });
     expect(run).toMatchObject({ status: 'failed', sent: [], error: { code: 'task_failed', message } });
     expect(run.ports.clock.at).toBe(12.5);
+  });
+
+  it.each([7_200, -7_200])('takes as long when the machine sets its clock by %d s meanwhile', async (set) => {
+    const soon = [false, false, true];
+    expect(await applied([wait], { set, holds: () => soon.shift() })).toMatchObject({ status: 'succeeded' });
+    const never = await applied([wait], { set, holds: () => false });
+    expect(never).toMatchObject({ status: 'failed', error: { message: 'the backup: still not so after 13 s.' } });
+    expect(never.ports.clock.at).toBe(12.5);
   });
 
   it('does not count the time in which Proxmox gives no answer, up to a quarter of an hour', async () => {
