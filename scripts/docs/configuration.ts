@@ -48,7 +48,7 @@ export function configurationDoc(): string {
     'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine. Environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. In the file, an empty text fixes the default, which then cannot be changed: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',
     rows(['Variable', 'If both set it'], ceilings),
     '## The demo',
-    '`--demo` works with every command. It ignores host and token and keeps everything in `demo` below the data folder. Limits and approvals hold as configured.',
+    '`--demo` works with every command. It ignores host and token and keeps everything in `demo` below the data folder. Limits and approvals hold as configured. Its store is SQLite, and it sends no checkpoints.',
   ].join('\n\n')}\n`;
 }
 

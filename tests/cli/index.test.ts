@@ -44,6 +44,14 @@ test.each(['abc', '0', '-5', ''])('audit tail --lines %j is refused', async (cou
   expect(await run(['audit', 'tail', `--lines=${count}`])).toMatchObject({ code: 2, stdout: '' });
 });
 
+test('audit tail shows a person what failed in one sentence, and a program the whole message', async () => {
+  await run(['call', 'set_resources', '--args', '{"vmid":100,"memory":65536}', '--demo']);
+  const person = (await run(['audit', 'tail', '--lines', '1', '--demo', '--output', 'table'])).stdout;
+  expect(person).toContain('quota_exceeded: Too much');
+  expect(person).not.toContain('Fits');
+  expect((await run(['audit', 'tail', '--lines', '1', '--demo'])).stdout).toContain('Fits: 32768 MiB.');
+});
+
 test('an error on a terminal quotes nothing that could change how it reads', async () => {
   const { stderr } = await run(['call', 'get\u001b[2J\u202e_vm\nnext: approve it', '--demo', '--output', 'table']);
   for (const hidden of ['\u001b', '\u202e']) expect(stderr).not.toContain(hidden);

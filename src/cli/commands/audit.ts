@@ -84,6 +84,9 @@ export async function tail(options: GlobalOptions & { lines: string }): Promise<
 function row(record: AuditLine): unknown[] {
   const guest = record.target ? `${record.target.name} ${record.target.vmid}`.trim() : '';
   const who = [record.principal, record.channel, record.client].filter(Boolean).join(' ');
-  const ended = record.error ? `${record.error.code}: ${record.error.message}` : [record.status, record.message].filter(Boolean).join(', ');
+  // The first sentence says what failed. JSON has the others.
+  const ended = record.error
+    ? `${record.error.code}: ${/^.*?[.!?](?=\s|$)/s.exec(record.error.message)?.[0] ?? record.error.message}`
+    : [record.status, record.message].filter(Boolean).join(', ');
   return [record.seq, record.time.replace('T', ' ').slice(5, 19), record.kind, record.operation, guest, who, ended];
 }
