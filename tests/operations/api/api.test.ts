@@ -87,6 +87,24 @@ describe('api_read', () => {
     );
   });
 
+  it.each([
+    ['nfs', 'server=192.0.2.7'],
+    ['iscsi', 'portal=192.0.2.7:22'],
+  ])('lets no caller make a node connect to any address: scan/%s', async (kind, param) => {
+    const call = { method: `GET /nodes/{node}/scan/${kind}`, params: ['node=pve', param] };
+    expect(await world.refused(world.call('api_read', call))).toMatchObject({
+      code: 'forbidden_by_policy',
+      message: expect.stringContaining('the node connects to an address that no list of allowed hosts checks'),
+    });
+  });
+
+  it('masks the whole password in an address, also one with an @', async () => {
+    await world.other().put('/cluster/options', { http_proxy: 'http://me:canary@hunter2@proxy.example:3128' });
+    const { answer } = await world.done('api_read', { method: 'GET /cluster/options' });
+    expect(answer).toContain('http://[masked]@proxy.example:3128');
+    expect(answer).not.toMatch(/canary|hunter2/);
+  });
+
   it('never calls an empty list a proof', async () => {
     expect(await world.done('api_read', { method: 'GET /cluster/replication' })).toMatchObject({
       notice: expect.stringContaining('not proof that there is none'),

@@ -37,7 +37,7 @@ function pageOf(rows: readonly Json[], from: number) {
 
 /** Masks values under names of secrets, lines that look like passwords, private keys, and credentials before the @ of an address. */
 export function maskedJson(value: Json): Json {
-  if (typeof value === 'string') return maskedLines(value.replaceAll(/(:\/\/)[^\s/@]+@/g, '$1[masked]@'), 'answer', MAX_TEXT);
+  if (typeof value === 'string') return maskedLines(value.replaceAll(/(:\/\/)[^\s/]+@/g, '$1[masked]@'), 'answer', MAX_TEXT);
   if (Array.isArray(value)) return value.map(maskedJson);
   if (typeof value !== 'object' || value === null) return value;
   // A row of a list of options: {"key": "cipassword", "value": "…"}.

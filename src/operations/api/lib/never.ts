@@ -43,8 +43,9 @@ const LISTS: Readonly<Record<string, string>> = {
     GET /nodes/{node}/qemu/{vmid}/agent/file-read, POST /nodes/{node}/qemu/{vmid}/agent/file-write
     GET /nodes/{node}/storage/{storage}/file-restore/list, GET /nodes/{node}/storage/{storage}/file-restore/download
   `,
-  'the node fetches from an address that no list of allowed hosts checks': `
+  'the node connects to an address that no list of allowed hosts checks': `
     GET /nodes/{node}/query-url-metadata, GET /nodes/{node}/query-oci-repo-tags, POST /nodes/{node}/storage/{storage}/download-url
+    GET /nodes/{node}/scan/iscsi, GET /nodes/{node}/scan/nfs
     POST /nodes/{node}/storage/{storage}/oci-registry-pull
   `,
   'it takes the bytes of a file, which a tool call cannot carry': 'POST /nodes/{node}/storage/{storage}/upload',
