@@ -337,6 +337,25 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.all([])).toEqual([]);
       });
 
+      it('stays with a guest that gets another key, as do the names of the guest', async () => {
+        const cluster = 'r-rekeyed';
+        await store.runs.begin(run('r-rekeyed-1', { cluster }), 'w', LATER);
+        const one = { cluster, runId: 'r-rekeyed-1', at: NOW, savedAt: SOON };
+        for (const vmid of [200, 201]) await store.guests.remember({ ...one, vmid, key: 'k' });
+        await store.guests.remember({ ...one, vmid: 200, key: 'next', at: LATER });
+        for (const [key, name] of [
+          ['k', 'a'],
+          ['k', 'b'],
+          ['next', 'b'],
+        ] as const)
+          await store.guests.sawName(cluster, { key, name, vmid: 200 }, NOW);
+        await store.guests.rekey(cluster, { vmid: 200, key: 'k', next: 'next' });
+        const made = (vmid: number, key: string) => store.guests.made(cluster, vmid, key);
+        expect([await made(200, 'next'), await made(200, 'k'), await made(201, 'k')]).toEqual([true, false, true]);
+        expect(await store.guests.lives(cluster, [200])).toEqual([{ vmid: 200, at: NOW, savedAt: SOON, runId: 'r-rekeyed-1' }]);
+        expect([...(await store.guests.names(cluster, 'next'))].sort()).toEqual(['a', 'b']);
+      });
+
       it('keeps what was told first about its last step, and nothing for a run that is gone', async () => {
         const steps: RunRecord['steps'] = [
           { id: 'a', state: 'done', at: NOW },

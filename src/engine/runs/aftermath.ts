@@ -1,5 +1,5 @@
 import { asError } from '../../core/errors/errors.ts';
-import { partsOf } from '../../core/plan/parts.ts';
+import { partsOf, requestsOf, targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
@@ -29,6 +29,21 @@ async function rememberOne({ demand, continues }: Plan, run: RunRecord, ports: P
   const { key, name } = guest.identity;
   await guests.remember({ ...lifeOf(run, vmid), cluster, key, runId: run.id });
   if (name !== '') await guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
+}
+
+/** Requests after which a container may have other NICs or another root volume, and still be the same one. */
+const KEEPS_CONTAINER = /\/lxc\/\d+\/(config|move_volume|migrate|status\/\w+|snapshot\/[^/]+\/rollback)$/;
+
+/** A container is known by its NICs and its root volume. One that was created here stays so when a run of ours changes these. */
+async function rememberChanged({ plan }: RunRecord, ports: Ports): Promise<void> {
+  const { api, name: cluster } = ports.cluster;
+  if (!requestsOf(plan).some(({ path }) => KEEPS_CONTAINER.test(path))) return;
+  const { guests } = await ports.store();
+  for (const { type, vmid, node, key } of targetsOf(plan)) {
+    if (type !== 'lxc' || !(await guests.made(cluster, vmid, key))) continue;
+    const now = await readMade({ type, vmid, node }, api).catch(() => undefined);
+    if (now && now.identity.key !== key) await guests.rekey(cluster, { vmid, key, next: now.identity.key });
+  }
 }
 
 /** Whether a step for this part is done. */
@@ -62,7 +77,9 @@ export const wasMade = ({ steps }: RunRecord): boolean => steps.some(({ state })
 /** Keeps what an ended run made, and frees what it destroyed. */
 export async function takeStock(ended: Ended, ports: Ports): Promise<void> {
   if (wasMade(ended)) await remember(ended, ports);
-  if (ended.status === 'succeeded') await forget(ended, ports);
+  if (ended.status !== 'succeeded') return;
+  await rememberChanged(ended, ports);
+  await forget(ended, ports);
 }
 
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */

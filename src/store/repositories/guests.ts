@@ -27,6 +27,25 @@ export function guestsIn(db: Kysely<Database>) {
         .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: runId }))
         .execute();
     },
+    /** Follows a guest that a change of ours gave another key. */
+    async rekey(cluster: string, { vmid, key, next }: { vmid: number; key: string; next: string }): Promise<void> {
+      const at = { cluster, vmid, key };
+      await db
+        .deleteFrom('guests')
+        .where((e) => e.and(exactly({ ...at, key: next })))
+        .execute();
+      await db
+        .updateTable('guests')
+        .set({ key: next })
+        .where((e) => e.and(exactly(at)))
+        .execute();
+      const names = db.selectFrom('guest_names').select('name').where('cluster', '=', cluster).where('key', '=', next);
+      const moved = db
+        .updateTable('guest_names')
+        .set({ key: next })
+        .where((e) => e.and(exactly(at)));
+      await moved.where('name', 'not in', names).execute();
+    },
     async made(cluster: string, vmid: number, key: string): Promise<boolean> {
       const made = db.selectFrom('guests').select('run_id').where('cluster', '=', cluster).where('vmid', '=', vmid).where('key', '=', key);
       return (await made.executeTakeFirst()) !== undefined;

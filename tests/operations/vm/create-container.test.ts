@@ -154,3 +154,12 @@ it.each([
   expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
   expect(world.cluster.mutations()).toEqual([]);
 });
+
+it.each([
+  ['another NIC', { nics: [{ bridge: 'vmbr1' }] }],
+  ['its root volume elsewhere', { disks: [{ disk: 'rootfs', storage: 'nas' }] }],
+])('stays one that was created here when it gets %s, by which Proxmox alone tells containers apart', async (_what, change) => {
+  const { vmid } = await world.done('create_container', { name: 'ct1', disk_gb: 2, storage: 'local-lvm', password: 'a-password' });
+  await world.done('update_vm', { vmid, ...change });
+  expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
+});
