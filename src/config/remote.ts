@@ -42,7 +42,8 @@ export const remoteVariables = {
   }),
   PROXMOX_HTTP_RATE: remote(whole(1, 1_000_000).default(600), {
     field: 'http.perMinute',
-    description: 'Requests per minute of one identity. The same number may arrive at once. Each message of a batch is a request.',
+    description:
+      'Requests per minute of one identity, counted by each replica. The same number may arrive at once. Each message of a batch is a request.',
     ceiling: 'lower',
   }),
   PROXMOX_HTTP_REPLICA: remote(

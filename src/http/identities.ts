@@ -18,7 +18,7 @@ import { createOAuthVerifier } from './auth/oauth.ts';
 import { createTokenVerifier, recorder } from './auth/tokens.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Passphrases that are checked for one token per minute. An unknown token costs nothing but a look-up: 256 bits are not guessed. */
+/** Passphrases that each replica checks for one token per minute. An unknown token costs nothing but a look-up: 256 bits are not guessed. */
 const LOGINS_PER_MINUTE = 10;
 
 /** How remote callers prove who they are: access tokens always, OAuth where it is configured. */

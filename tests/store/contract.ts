@@ -133,6 +133,8 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       await store().runs.begin(run('ru'), 'w', LATER);
       await store().runs.journal('ru', 'w', [{ id: 'start', state: 'sent', at: NOW, upid }], LATER);
       expect(await store(1).runs.byUpid(upid, 'c')).toMatchObject({ id: 'ru' });
+      expect(await store(1).runs.ofTasks([upid, 'UPID:pve:'], 'c')).toEqual([{ upid, id: 'ru', principal: run('ru').principal }]);
+      expect(await store(1).runs.ofTasks([upid], 'another')).toEqual([]);
       expect(await store(1).runs.byUpid(upid.replace('the_agent', 'theXagent'), 'c')).toBeUndefined();
       expect(await store(1).runs.byUpid('UPID:pve:', 'c')).toBeUndefined();
     });

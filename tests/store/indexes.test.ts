@@ -39,6 +39,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['the latest runs of a caller', () => store.runs.recent({ cluster: 'c', principal: 'p', limit: 20 })],
   ['the latest runs of all', () => store.runs.recent({ cluster: 'c', limit: 20 })],
   ['the run of a task', () => store.runs.byUpid('UPID:pve:1', 'c')],
+  ['the runs of some tasks', () => store.runs.ofTasks(['UPID:pve:1', 'UPID:pve:2'], 'c')],
   ['the run of an id', () => store.runs.get('run_1')],
   ['the runs of some ids', () => store.runs.all(['run_1', 'run_2'])],
   ['the guests of some VMIDs', () => store.guests.lives('c', [100, 101])],

@@ -76,8 +76,7 @@ export function runsIn(db: Kysely<Database>) {
     },
 
     async all(ids: readonly string[]): Promise<RunRecord[]> {
-      if (ids.length === 0) return [];
-      return (await db.selectFrom('runs').selectAll().where('id', 'in', ids).execute()).map(readRun);
+      return ids.length === 0 ? [] : (await db.selectFrom('runs').selectAll().where('id', 'in', ids).execute()).map(readRun);
     },
 
     async recent({ limit, ...whose }: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
@@ -94,6 +93,13 @@ export function runsIn(db: Kysely<Database>) {
         .where('run_upids.upid', '=', upid)
         .executeTakeFirst();
       return row && readRun(row);
+    },
+
+    /** The run of each of these tasks that has one. */
+    async ofTasks(upids: readonly string[], cluster: string): Promise<{ upid: string; id: string; principal: string }[]> {
+      const tasks = db.selectFrom('run_upids').innerJoin('runs', 'runs.id', 'run_upids.run_id').where('run_upids.cluster', '=', cluster);
+      const owned = tasks.where('run_upids.upid', 'in', upids).select(['run_upids.upid', 'runs.id', 'runs.principal']);
+      return upids.length === 0 ? [] : owned.execute();
     },
 
     /** Writes the steps so far. @returns false when another process has adopted the run: the caller must stop at once. */

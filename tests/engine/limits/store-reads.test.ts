@@ -62,3 +62,10 @@ it('a plan of snapshots asks the store as often for three guests as for one', as
   const plan = (vmids: number[]) => questions('snapshot_vm', { vmids, snapshot: 'before' }, { dryRun: true });
   expect(await plan([100, 101, 102])).toEqual(await plan([100]));
 });
+
+it('a list of tasks asks the store as often for many tasks as for one', async () => {
+  const { done, questions } = watched(agent);
+  for (const name of ['one', 'two', 'three']) await done('create_vm', { name, disk_gb: 1 });
+  const ofOne = await questions('get_task', { mine: false, limit: 1 });
+  expect(await questions('get_task', { mine: false, limit: 3 })).toEqual(ofOne);
+});

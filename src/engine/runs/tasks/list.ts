@@ -35,12 +35,12 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
   const rows = (await inScope(lists.flat(), caller, ports)).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit);
   const notice = noNode ?? (rows.length === 0 && vmid !== undefined ? await noSuchGuest(vmid, ports) : undefined);
   const logs = await Promise.all(rows.slice(0, logLines > 0 ? WITH_LOG : 0).map(({ upid }) => logOf(upid, logLines, api).catch(() => [])));
-  const runs = await Promise.all(rows.map(({ upid }) => runOf(upid, caller, ports)));
+  const runs = await runsOf(rows, caller, ports);
   const unseen = unseenBy(granted, ['tasks']);
   return {
     tasks: rows.map((row, index) => ({
       ...taskView(row),
-      ...defined({ run_id: runs[index], log: logs[index] }),
+      ...defined({ run_id: runs.get(row.upid), log: logs[index] }),
     })),
     ...defined({ notice }),
     ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
@@ -68,14 +68,16 @@ function taskView(row: TaskRow): JsonObject {
 }
 
 /** Whether a caller may see a run: their own, or any for the operator. */
-export function isOwn(run: RunRecord, caller: Caller): boolean {
+export function isOwn(run: Pick<RunRecord, 'principal'>, caller: Caller): boolean {
   return caller.isOperator || run.principal === caller.principal;
 }
 
-/** The run that began a task, where the caller may see it. */
-async function runOf(upid: string, caller: Caller, ports: Ports): Promise<string | undefined> {
-  const run = await (await ports.store()).runs.byUpid(upid, ports.cluster.name);
-  return run && isOwn(run, caller) ? run.id : undefined;
+/** The runs that began these tasks, by UPID, where the caller may see them. */
+async function runsOf(rows: readonly TaskRow[], caller: Caller, ports: Ports): Promise<ReadonlyMap<string, string>> {
+  const { runs } = await ports.store();
+  const upids = rows.map(({ upid }) => upid);
+  const found = await runs.ofTasks(upids, ports.cluster.name);
+  return new Map(found.filter((run) => isOwn(run, caller)).map(({ upid, id }) => [upid, id]));
 }
 
 async function inScope(rows: TaskRow[], { scope }: Caller, ports: Ports): Promise<TaskRow[]> {
