@@ -192,6 +192,20 @@ it('keeps connections for polls while eight reads hang', async () => {
   await Promise.all(hanging);
 });
 
+it('has eight reads under way at most with one endpoint, polls included, and changes beside them', async () => {
+  const { client, server } = await open(({ method }) => (method === 'GET' ? 'silence' : { data: null }));
+  const upid = (start: number) => `UPID:pve:00004311:0007012A:6B036F${start}:qmstart:105:mcp@pve!agent:`;
+  const hanging = [
+    ...Array.from({ length: 8 }, (_, n) => client.get(`/nodes/pve/qemu/${100 + n}/status/current`)),
+    ...Array.from({ length: 4 }, (_, n) => client.task(upid(10 + n))),
+  ].map((reading) => reading.catch(() => undefined));
+  await expect.poll(() => server.received.length).toBe(8);
+  await client.send(openedGate, POST);
+  expect(server.received.map(({ method }) => method)).toEqual([...Array(8).fill('GET'), 'POST']);
+  await client.close();
+  await Promise.all(hanging);
+});
+
 it('keeps as many lines of a task log as were requested, also where the server ignores the limit', async () => {
   const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmstart:105:mcp@pve!agent:';
   const lines = Array.from({ length: 1000 }, (_, n) => ({ n, t: `line ${n}` }));
