@@ -221,9 +221,12 @@ describe('a mutating request is sent once', () => {
       const lock = refusal("can't lock file '/var/lock/qemu-server/lock-105.conf' - got timeout");
       let times = 0;
       const server = await serve(() => (++times < 3 ? lock : { data: UPID }));
+      // The lock is on the node of the guest, to which every endpoint passes the request.
+      const other = await serve(() => ({ data: UPID }));
       const clock = fakeClock();
-      expect(await open([server], {}, { clock }).send(openedGate, request(method))).toEqual({ kind: 'task', upid: UPID });
+      expect(await open([server, other], {}, { clock }).send(openedGate, request(method))).toEqual({ kind: 'task', upid: UPID });
       expect(clock.slept).toEqual([5000, 10_000]);
+      expect(other.received).toEqual([]);
       times = -10;
       await expect(open([server]).send(openedGate, request(method))).rejects.toMatchObject({ code: 'locked' });
       expect(server.received.length).toBe(6);
@@ -311,6 +314,20 @@ describe('a read', () => {
       code: 'unreachable',
       message: expect.stringContaining(`127.0.0.1:${server.port}`),
     });
+    expect(server.received.length).toBe(4);
+  });
+
+  it('reaches the last of six endpoints when no other one can be reached', async () => {
+    const server = await serve(() => ({ data: [] }));
+    const away = [];
+    for (let n = 0; n < 5; n++) away.push({ port: await unused() });
+    expect(await open([...away, server]).get('/nodes')).toEqual([]);
+  });
+
+  it('is sent four times at most, however many kinds of failure it meets', async () => {
+    let times = 0;
+    const server = await serve(() => (++times % 2 ? 'cut' : { status: 595, reason: 'No route to host' }));
+    await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'unreachable' });
     expect(server.received.length).toBe(4);
   });
 
