@@ -120,6 +120,8 @@ function graverBecause({ name, params }: ApiRequest): string | undefined {
   const on = Object.keys(params).find((key) => params[key] === '1' && /^(force|purge|allow-move|skiplock|skip-lock|destroy)/.test(key));
   if (on !== undefined) return `${on} does more than the method by itself`;
   if (params.remove_job !== undefined) return 'remove_job removes the job, and with "full" the replicas';
+  if (name === 'POST /cluster/ha/resources' && ['stopped', 'disabled'].includes(String(params.state)))
+    return 'HA stops the guest and cuts its power when it does not shut down';
   if (params.rename !== undefined) return 'rename takes a group, set or alias from the rules that name it';
   // Proxmox compares names of aliases in lower case.
   if (name === 'POST /cluster/firewall/aliases' && String(params.name).toLowerCase() === 'local_network')

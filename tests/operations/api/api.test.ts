@@ -204,6 +204,7 @@ describe('api_change', () => {
   it.each([
     ['PUT /cluster/replication/{id}', { id: '104-0', remove_job: 'full' }, 'destroy'],
     ['PUT /cluster/replication/{id}', { id: '104-0', disable: true }, 'disrupt'],
+    ['POST /cluster/ha/resources', { sid: 'vm:106', state: 'stopped' }, 'destroy'],
     ['POST /cluster/firewall/ipset', { name: 'unused', rename: 'blacklist' }, 'destroy'],
     ['POST /cluster/firewall/groups', { group: 'unused', rename: 'ssh-only' }, 'destroy'],
     ['POST /cluster/firewall/aliases', { name: 'Local_Network', cidr: '0.0.0.0/0' }, 'destroy'],
