@@ -61,8 +61,10 @@ export function writeUnit(file: string, unit: string, force: boolean): 'written'
   try {
     writeFileSync(file, unit, { mode: 0o644 });
   } catch (cause) {
-    fail('invalid_configuration', `${file} cannot be written (${(cause as NodeJS.ErrnoException).code}).`, {
-      hint: 'Run it as root, or without --write to print the unit.',
+    const { code } = cause as NodeJS.ErrnoException;
+    const remedy = code === 'EACCES' || code === 'EPERM' ? 'Run it as root' : 'Name a folder of systemd with --folder';
+    fail('invalid_configuration', `${file} cannot be written (${code}).`, {
+      hint: `${remedy}, or leave out --write to print the unit.`,
       cause,
     });
   }

@@ -62,7 +62,12 @@ it('does not write over a unit that was changed', () => {
   expect(readFileSync(file, 'utf8')).toBe('one');
   expect(writeUnit(file, 'two', true)).toBe('replaced');
   expect(readFileSync(file, 'utf8')).toBe('two');
-  expect(() => writeUnit(join(folder, 'nowhere', 'x'), 'one', false)).toThrow(/ENOENT/);
+  expect(() => writeUnit(join(folder, 'nowhere', 'x'), 'one', false)).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining('(ENOENT)'),
+      hint: 'Name a folder of systemd with --folder, or leave out --write to print the unit.',
+    }),
+  );
   rmSync(folder, { recursive: true });
 });
 
