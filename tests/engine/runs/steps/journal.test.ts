@@ -48,6 +48,30 @@ it('an intent that could not be written is gone, and those of the other guests s
   expect(journal.steps.map(({ id }) => id)).toEqual(['one', 'three']);
 });
 
+it('a step whose later intent could not be written is as it was before', async () => {
+  let isAway = false;
+  const store = {
+    runs: {
+      async journal() {
+        if (isAway) throw new Error('away');
+        return true;
+      },
+    },
+  };
+  const journal = new Journal(runOf(), store as unknown as Store, parts(store));
+  await journal.write(record('one', 0));
+  isAway = true;
+  await expect(journal.write(record('one', 9))).rejects.toThrow('the journal cannot be written');
+  expect(journal.steps).toEqual([record('one', 0)]);
+});
+
+it('a step that is done stays so when the end of its guest is marked', () => {
+  const steps: StepRecord[] = [{ ...record('one', 0), state: 'done' }, record('two', 1), record('three', 2)];
+  const journal = new Journal(runOf({ steps }), {} as Store, parts());
+  for (const id of ['one', 'two']) journal.mark(id, 'unknown');
+  expect(journal.steps.map(({ state }) => state)).toEqual(['done', 'unknown', 'intent']);
+});
+
 it('a run began when the first of its steps did, whichever was written first', () => {
   const store = {} as Store;
   const journal = new Journal(runOf({ steps: [record('late', 90), record('early', 30)] }), store, parts(store));
