@@ -1,5 +1,6 @@
 import { ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import type { PlanDraft } from '../../../core/plan/plan.ts';
+import { counted } from '../../../core/text/text.ts';
 import type { OperationContext } from '../../define.ts';
 import { alreadySo } from '../lib/outcome.ts';
 import { label } from '../lib/target.ts';
@@ -77,11 +78,20 @@ function withoutTorn(movers: readonly Mover[], moves: Moves): Mover[] {
   return withoutTorn(others, moves);
 }
 
+/** Most reasons in the message of an error; its details have all. */
+const MAX_REASONS = 3;
+
 function cannotMove(mover: Mover, why: readonly string[], hint: string): ProxmoxMcpError {
-  return new ProxmoxMcpError('not_possible', `${label(mover.target.guest)} cannot leave ${nodeOf(mover)}, because ${why.join(', and ')}.`, {
-    hint,
-    details: { blocked_by: [...why] },
-  });
+  const more = why.length - MAX_REASONS;
+  const shown = [...why.slice(0, MAX_REASONS), ...(more > 0 ? [`for ${counted(more, 'further reason')}`] : [])];
+  return new ProxmoxMcpError(
+    'not_possible',
+    `${label(mover.target.guest)} cannot leave ${nodeOf(mover)}, because ${shown.join(', and ')}.`,
+    {
+      hint,
+      details: { blocked_by: [...why] },
+    },
+  );
 }
 
 function noNode(mover: Mover, refused: Refused): ProxmoxMcpError {

@@ -91,6 +91,15 @@ describe('the target', () => {
     expect((await move([stopped], { target_node: 'pve2' })).node).toBe('pve2');
   });
 
+  it('an error about a guest with many disks names three reasons, and its details all', async () => {
+    const disks = Object.fromEntries(['b', 'c', 'd', 'e', 'f'].map((letter, index) => [`scsi${index + 1}`, `/dev/sd${letter},size=1G`]));
+    const error = await refusalOf(move([vm(105, disks)]));
+    expect(error.message).toMatch(
+      /^vm105 \(105\) cannot leave pve, because scsi1 .*, and scsi2 .*, and scsi3 .*, and for 2 further reasons\.$/,
+    );
+    expect(error.details?.blocked_by).toHaveLength(5);
+  });
+
   it('has the storages and bridges, and space for the disks that are copied', async () => {
     const local = { scsi0: 'local-lvm:vm-105-disk-0,size=8G' };
     const storages = { pve: [thin, ceph, files], pve2: [ceph], pve3: [{ ...thin, storage: 'fast' }, ceph] };
