@@ -429,6 +429,19 @@ describe('a guest that is already so', () => {
   });
 });
 
+it('a bad answer to a check fails a run that has sent nothing, and is asked again by one that has', async () => {
+  const check: Step = { kind: 'check', id: 'c', purpose: 'web105 runs', that: running };
+  const once = () => {
+    let asked = 0;
+    return () => {
+      if (++asked === 1) throw new ProxmoxMcpError('proxmox_refused', 'not now');
+      return true;
+    };
+  };
+  expect(await applied([set, check], { holds: once() })).toMatchObject({ status: 'succeeded', sent: ['set'] });
+  expect(await applied([check, set], { holds: once() })).toMatchObject({ status: 'failed', sent: [], error: { code: 'proxmox_refused' } });
+});
+
 describe('a fault of this server', () => {
   it('after the intent leaves the outcome unknown, and before it nothing was sent', async () => {
     const broken = await applied([start, set], { answers: [new TypeError('a bug')], holds: () => true });
