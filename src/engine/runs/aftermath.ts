@@ -31,18 +31,24 @@ async function rememberOne({ demand, continues }: Plan, run: RunRecord, ports: P
   if (name !== '') await guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
 }
 
-/** Requests after which a container may have other NICs or another root volume, and still be the same one. */
-const KEEPS_CONTAINER = /\/lxc\/\d+\/(config|move_volume|migrate|status\/\w+|snapshot\/[^/]+\/rollback)$/;
+/** Requests after which a container, whose VMID is in the path, may have other NICs or another root volume and still be the same one. */
+const KEEPS_CONTAINER = /\/lxc\/(\d+)\/(?:config|move_volume|migrate|status\/\w+|snapshot\/[^/]+\/rollback)$/;
 
-/** A container is known by its NICs and its root volume. One that was created here stays so when a run of ours changes these. */
-async function rememberChanged({ plan }: RunRecord, ports: Ports): Promise<void> {
+/** A container is known by its NICs and its root volume. One that was created here stays so when a run changes these, also one that fails later. */
+async function rememberChanged(run: RunRecord, ports: Ports): Promise<void> {
   const { api, name: cluster } = ports.cluster;
-  if (!requestsOf(plan).some(({ path }) => KEEPS_CONTAINER.test(path))) return;
   const { guests } = await ports.store();
-  for (const { type, vmid, node, key } of targetsOf(plan)) {
-    if (type !== 'lxc' || !(await guests.made(cluster, vmid, key))) continue;
-    const now = await readMade({ type, vmid, node }, api).catch(() => undefined);
-    if (now && now.identity.key !== key) await guests.rekey(cluster, { vmid, key, next: now.identity.key });
+  const done = requestsOf(run.plan).filter(({ id }) => run.steps.some((record) => record.id === id && record.state === 'done'));
+  const changed = done.map(({ path }) => Number(KEEPS_CONTAINER.exec(path)?.[1]));
+  for (const { type, vmid, node, key } of targetsOf(run.plan)) {
+    if (!changed.includes(vmid) || !(await guests.made(cluster, vmid, key))) continue;
+    const now = await readMade({ type, vmid, node }, api).catch((err) => {
+      ports.log.warn(
+        { err, run: run.id, vmid },
+        'the container cannot be read after its change, so it may no longer count as created here',
+      );
+    });
+    if (now?.at.type === type && now.identity.key !== key) await guests.rekey(cluster, { vmid, key, next: now.identity.key });
   }
 }
 
@@ -76,10 +82,11 @@ export const wasMade = ({ steps }: RunRecord): boolean => steps.some(({ state })
 
 /** Keeps what an ended run made, and frees what it destroyed. */
 export async function takeStock(ended: Ended, ports: Ports): Promise<void> {
-  if (wasMade(ended)) await remember(ended, ports);
-  if (ended.status !== 'succeeded') return;
-  await rememberChanged(ended, ports);
-  await forget(ended, ports);
+  if (wasMade(ended)) {
+    await remember(ended, ports);
+    await rememberChanged(ended, ports);
+  }
+  if (ended.status === 'succeeded') await forget(ended, ports);
 }
 
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { RunRecord } from '../../core/plan/run.ts';
+import { exclusive } from '../dialect.ts';
 import { exactly } from '../row.ts';
 import type { Database } from '../schema.ts';
 import { readRun } from './runs.ts';
@@ -27,24 +28,32 @@ export function guestsIn(db: Kysely<Database>) {
         .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: runId }))
         .execute();
     },
-    /** Follows a guest that a change of ours gave another key. */
+    /** Follows a guest that a change of ours gave another key. Nothing happens where no row has the former one. */
     async rekey(cluster: string, { vmid, key, next }: { vmid: number; key: string; next: string }): Promise<void> {
-      const at = { cluster, vmid, key };
-      await db
-        .deleteFrom('guests')
-        .where((e) => e.and(exactly({ ...at, key: next })))
-        .execute();
-      await db
-        .updateTable('guests')
-        .set({ key: next })
-        .where((e) => e.and(exactly(at)))
-        .execute();
-      const names = db.selectFrom('guest_names').select('name').where('cluster', '=', cluster).where('key', '=', next);
-      const moved = db
-        .updateTable('guest_names')
-        .set({ key: next })
-        .where((e) => e.and(exactly(at)));
-      await moved.where('name', 'not in', names).execute();
+      await exclusive(db, async (tx) => {
+        const one = (of: string) => exactly({ cluster, vmid, key: of });
+        const former = tx
+          .selectFrom('guests')
+          .select('key')
+          .where((e) => e.and(one(key)));
+        // A repeated call finds the row under its new key alone, and must not delete it.
+        if (!(await former.executeTakeFirst())) return;
+        await tx
+          .deleteFrom('guests')
+          .where((e) => e.and(one(next)))
+          .execute();
+        await tx
+          .updateTable('guests')
+          .set({ key: next })
+          .where((e) => e.and(one(key)))
+          .execute();
+        const names = tx.selectFrom('guest_names').select('name').where('cluster', '=', cluster).where('key', '=', next);
+        const moved = tx
+          .updateTable('guest_names')
+          .set({ key: next })
+          .where((e) => e.and(one(key)));
+        await moved.where('name', 'not in', names).execute();
+      });
     },
     async made(cluster: string, vmid: number, key: string): Promise<boolean> {
       const made = db.selectFrom('guests').select('run_id').where('cluster', '=', cluster).where('vmid', '=', vmid).where('key', '=', key);

@@ -163,3 +163,15 @@ it.each([
   await world.done('update_vm', { vmid, ...change });
   expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
 });
+
+it('stays one that was created here when a change of its NICs is done and a later step fails', async () => {
+  const { vmid } = await world.done('create_container', { name: 'ct1', disk_gb: 2, storage: 'local-lvm', password: 'a-password' });
+  world.cluster.simulator.faults.add({
+    match: { method: 'POST', path: '/move_volume$' },
+    action: 'fail-task',
+    exitstatus: 'no space left',
+  });
+  const change = { vmid, nics: [{ bridge: 'vmbr1' }], disks: [{ disk: 'rootfs', storage: 'nas' }] };
+  expect(await world.refused(world.call('update_vm', change))).toMatchObject({ code: 'task_failed' });
+  expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
+});
