@@ -88,11 +88,12 @@ describe('api_read', () => {
   });
 
   it.each([
-    ['nfs', 'server=192.0.2.7'],
-    ['iscsi', 'portal=192.0.2.7:22'],
-  ])('lets no caller make a node connect to any address: scan/%s', async (kind, param) => {
-    const call = { method: `GET /nodes/{node}/scan/${kind}`, params: ['node=pve', param] };
-    expect(await world.refused(world.call('api_read', call))).toMatchObject({
+    ['GET /nodes/{node}/scan/nfs', ['node=pve', 'server=192.0.2.7']],
+    ['GET /nodes/{node}/scan/iscsi', ['node=pve', 'portal=192.0.2.7:22']],
+    ['GET /cluster/acme/tos', ['directory=http://192.0.2.7:22/']],
+    ['GET /cluster/acme/meta', ['directory=http://192.0.2.7:22/']],
+  ])('lets no caller make a node connect to any address: %s', async (method, params) => {
+    expect(await world.refused(world.call('api_read', { method, params }))).toMatchObject({
       code: 'forbidden_by_policy',
       message: expect.stringContaining('the node connects to an address that no list of allowed hosts checks'),
     });

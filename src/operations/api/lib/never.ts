@@ -45,7 +45,7 @@ const LISTS: Readonly<Record<string, string>> = {
   `,
   'the node connects to an address that no list of allowed hosts checks': `
     GET /nodes/{node}/query-url-metadata, GET /nodes/{node}/query-oci-repo-tags, POST /nodes/{node}/storage/{storage}/download-url
-    GET /nodes/{node}/scan/iscsi, GET /nodes/{node}/scan/nfs
+    GET /nodes/{node}/scan/iscsi, GET /nodes/{node}/scan/nfs, GET /cluster/acme/meta, GET /cluster/acme/tos
     POST /nodes/{node}/storage/{storage}/oci-registry-pull
   `,
   'it takes the bytes of a file, which a tool call cannot carry': 'POST /nodes/{node}/storage/{storage}/upload',
