@@ -107,7 +107,7 @@ export interface NodeDoc {
   rootUsed: number;
   bootedAt: number;
   /** `vnet`: made by the network of the cluster, in that zone. */
-  bridges: { iface: string; cidr?: string; comment?: string; pending?: boolean; vnet?: true; zone?: string }[];
+  bridges: { iface: string; cidr?: string; comment?: string; vlanAware?: true; pending?: boolean; vnet?: true; zone?: string }[];
   /** Bridges as they will be when the staged changes are applied. */
   staged?: NodeDoc['bridges'];
   /** Physical interfaces; `pending`: configured, but not there. Default: eth0. */

@@ -52,15 +52,19 @@ function shown(context: Context, part: SdnPart): Row | undefined {
 
 const list =
   (kind: Kind) =>
-  (context: Context): Row[] =>
-    partsOf(context, kind)
+  (context: Context): Row[] => {
+    const vnet = kind === 'subnet' ? needed(context, 'vnet') : undefined;
+    // check_vnet_access (API2/Network/SDN/Subnets.pm) looks for the VNet as it is staged.
+    if (vnet !== undefined && !context.world.get('sdn', keyOf('vnet', vnet))?.wanted) refuse(`sdn vnet '${vnet}' does not exist`);
+    return partsOf(context, kind)
       .filter((part) => may(context.world, context.who, pathOf(context, part), ['SDN.Audit', 'SDN.Allocate'], true))
-      .filter((part) => kind !== 'subnet' || (part.wanted ?? part.running)?.vnet === text(context, 'vnet'))
+      .filter((part) => vnet === undefined || (part.wanted ?? part.running)?.vnet === vnet)
       .filter(
         (part) => kind !== 'zone' || text(context, 'type') === undefined || (part.wanted ?? part.running)?.type === text(context, 'type'),
       )
       .map((part) => shown(context, part))
       .filter((row) => row !== undefined);
+  };
 
 function find(context: Context, kind: Kind): SdnPart {
   const id = needed(context, NAMES[kind]);

@@ -499,9 +499,24 @@ describe('api_change', () => {
     );
   });
 
-  it('does not apply networks of a node that were staged after the request', async () => {
+  it('applies the removal of a VNet, whose subnets Proxmox lists no more', async () => {
+    const client = world.other();
+    await client.post('/cluster/sdn/zones', { zone: 'lab', type: 'simple' });
+    await client.post('/cluster/sdn/vnets', { vnet: 'dmz', zone: 'lab' });
+    await world.done('approve', { approval_id: await world.asks('api_change', { method: 'PUT /cluster/sdn' }) });
+    expect((await planOf(world, 'api_change', { method: 'PUT /cluster/sdn' })).warnings).toContain(
+      'the token sees no staged change of SDN',
+    );
+    await client.delete('/cluster/sdn/vnets/dmz');
+    expect((await planOf(world, 'api_change', { method: 'PUT /cluster/sdn' })).warnings).toContain('applies vnet dmz (deleted)');
+  });
+
+  it.each([
+    ['a new bridge', 'post', '', { iface: 'vmbr7', type: 'bridge' }],
+    ['VLANs on a bridge', 'put', '/vmbr0', { type: 'bridge', bridge_vlan_aware: '1' }],
+  ] as const)('does not apply networks of a node that were staged after the request: %s', async (_what, verb, at, params) => {
     const id = await world.asks('api_change', { method: 'PUT /nodes/{node}/network', params: ['node=pve'] });
-    await world.other().post('/nodes/pve/network', { iface: 'vmbr7', type: 'bridge' });
+    await world.other()[verb](`/nodes/pve/network${at}`, params);
     expect(await world.refused(world.call('approve', { approval_id: id }))).toMatchObject({ code: 'approval_stale' });
     expect(sent()).not.toContain('PUT /nodes/pve/network');
   });

@@ -41,7 +41,7 @@ export async function look(request: ApiRequest, api: ProxmoxReader, contract: Co
   const object = isObject(seen) ? (seen as JsonObject) : undefined;
   // A node lists its networks as they are staged, which these requests apply or drop. Proxmox lists them in any order.
   const staged = template === '/nodes/{node}/network' && Array.isArray(seen) ? (seen as JsonObject[]) : undefined;
-  const texts = object ? textsOf(object) : staged?.map((row) => canonical(textsOf(row))).sort();
+  const texts = object ? textsOf(object) : staged?.map((row) => canonical(stagedOf(row))).sort();
   const common = defined({ object, binds: texts && { [request.path]: digestOf(texts) } });
   if (method === 'PUT') return { ...common, expected: object ? afterPut(request, object) : [], undo: undoPut(request, object) };
   if (method === 'DELETE') {
@@ -81,6 +81,11 @@ async function readIfThere(api: ProxmoxReader, path: string, mustSee = false): P
 /** Gauges such as a size or a time change by themselves. */
 function textsOf(object: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => typeof value === 'string'));
+}
+
+/** A network of a node without what is so at the moment. Some of its settings are numbers, such as a VLAN. */
+function stagedOf({ active: _active, exists: _exists, ...row }: JsonObject): JsonObject {
+  return row;
 }
 
 /** Plain texts and numbers come back as they were sent; property strings and lists may come back in another order. */

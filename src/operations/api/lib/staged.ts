@@ -32,7 +32,9 @@ export async function staged({ name }: ApiRequest, api: ProxmoxReader) {
     (await api.version()).major < 9 ? NONE : api.get<typeof NONE>('/cluster/sdn/fabrics/all', { pending: 1 }),
   ]);
   const rows = [...zones, ...vnets, ...controllers, ...Object.values(fabrics).flat()];
-  await atOnce(vnets, AT_ONCE, async ({ vnet }) => {
+  // Proxmox refuses the list of a VNet whose removal is staged. Such a VNet has no subnets that stay.
+  const left = vnets.filter(({ state }) => state !== 'deleted');
+  await atOnce(left, AT_ONCE, async ({ vnet }) => {
     rows.push(...(await list(path`/cluster/sdn/vnets/${String(vnet)}/subnets`)));
   });
   const waiting = rows.filter(({ state }) => state !== undefined).map(({ digest: _digest, ...row }) => row);
@@ -47,7 +49,7 @@ export async function staged({ name }: ApiRequest, api: ProxmoxReader) {
   const warnings = present(
     ...texts.slice(0, MAX_NAMED).map((text) => `${verb} ${text}`),
     more > 0 && `${verb} ${more} more changes`,
-    texts.length === 0 && 'no change of SDN is staged',
+    texts.length === 0 && 'the token sees no staged change of SDN',
   );
   return { around, warnings, vmids: [] };
 }

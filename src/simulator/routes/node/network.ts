@@ -16,13 +16,14 @@ type Bridge = NodeDoc['bridges'][number];
 const wanted = (node: NodeDoc): Bridge[] => node.staged ?? node.bridges;
 
 /** Lines of the interfaces file about a bridge. */
-const linesOf = ({ iface, cidr, comment }: Bridge): string[] => [
+const linesOf = ({ iface, cidr, comment, vlanAware }: Bridge): string[] => [
   `auto ${iface}`,
   `iface ${iface} inet ${cidr ? 'static' : 'manual'}`,
   ...(cidr ? [`\taddress ${cidr}`] : []),
   '\tbridge-ports none',
   '\tbridge-stp off',
   '\tbridge-fd 0',
+  ...(vlanAware ? ['\tbridge-vlan-aware yes'] : []),
   ...(comment ? [`#${comment}`] : []),
 ];
 
@@ -48,7 +49,13 @@ function bridgeFrom(context: Context, before: Partial<Bridge> = {}): Bridge {
   const address = text(context, 'address');
   const cidr = text(context, 'cidr') ?? (address === undefined ? before.cidr : `${address}/${text(context, 'netmask') ?? '24'}`);
   const comment = text(context, 'comments') ?? before.comment;
-  const next: Bridge = { iface: needed(context, 'iface'), ...(cidr ? { cidr } : {}), ...(comment ? { comment } : {}) };
+  const vlanAware = text(context, 'bridge_vlan_aware') === undefined ? before.vlanAware : flag(context, 'bridge_vlan_aware');
+  const next: Bridge = {
+    iface: needed(context, 'iface'),
+    ...(cidr ? { cidr } : {}),
+    ...(comment ? { comment } : {}),
+    ...(vlanAware ? { vlanAware } : {}),
+  };
   for (const key of splitList(text(context, 'delete') ?? '')) {
     if (key === 'cidr' || key === 'address') delete next.cidr;
     if (key === 'comments') delete next.comment;

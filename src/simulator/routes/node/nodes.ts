@@ -44,7 +44,7 @@ function status(context: Context): unknown {
 
 const INTERFACE = { method6: 'manual', families: ['inet'] };
 
-function bridgeRow({ iface, cidr, comment, pending }: NodeDoc['bridges'][number], priority: number): Row {
+function bridgeRow({ iface, cidr, comment, vlanAware, pending }: NodeDoc['bridges'][number], priority: number): Row {
   const [address, netmask] = cidr?.split('/') ?? [];
   return {
     ...INTERFACE,
@@ -57,6 +57,7 @@ function bridgeRow({ iface, cidr, comment, pending }: NodeDoc['bridges'][number]
     bridge_fd: '0',
     method: cidr ? 'static' : 'manual',
     ...(pending ? {} : { active: 1 }),
+    ...(vlanAware ? { bridge_vlan_aware: 1 } : {}),
     ...(cidr ? { cidr, address, netmask } : {}),
     ...(comment ? { comments: `${comment}\n` } : {}),
   };
