@@ -116,15 +116,17 @@ function refuseUnreadable({ name, at, params }: ApiRequest): void {
 }
 
 /** Parameters with which a method does more than by itself. */
-function graverBecause({ name, params }: ApiRequest): string | undefined {
+function graverBecause({ name, api: { path }, at, params }: ApiRequest): string | undefined {
   const on = Object.keys(params).find((key) => params[key] === '1' && /^(force|purge|allow-move|skiplock|skip-lock|destroy)/.test(key));
   if (on !== undefined) return `${on} does more than the method by itself`;
   if (params.remove_job !== undefined) return 'remove_job removes the job, and with "full" the replicas';
   if (name === 'POST /cluster/ha/resources' && ['stopped', 'disabled'].includes(String(params.state)))
     return 'HA stops the guest and cuts its power when it does not shut down';
-  if (params.rename !== undefined) return 'rename takes a group, set or alias from the rules that name it';
+  const named = params.name ?? params.group ?? at.name;
+  // With its own name Proxmox changes the comment alone.
+  if (params.rename !== undefined && params.rename !== named) return 'rename takes a group, set or alias from the rules that name it';
   // Proxmox compares names of aliases in lower case.
-  if (name === 'POST /cluster/firewall/aliases' && String(params.name).toLowerCase() === 'local_network')
+  if (path.startsWith('/cluster/firewall/aliases') && String(named).toLowerCase() === 'local_network')
     return 'local_network decides which addresses reach the nodes and this API';
   if (!CONFIG.includes(name)) return undefined;
   if (params.delete !== undefined || params.revert !== undefined) return 'it removes settings of the guest';

@@ -209,6 +209,8 @@ describe('api_change', () => {
     ['POST /cluster/firewall/ipset', { name: 'unused', rename: 'blacklist' }, 'destroy'],
     ['POST /cluster/firewall/groups', { group: 'unused', rename: 'ssh-only' }, 'destroy'],
     ['POST /cluster/firewall/aliases', { name: 'Local_Network', cidr: '0.0.0.0/0' }, 'destroy'],
+    ['PUT /cluster/firewall/aliases/{name}', { name: 'local_network', cidr: '0.0.0.0/0' }, 'destroy'],
+    ['PUT /cluster/firewall/aliases/{name}', { name: 'offices', cidr: '192.0.2.0/24' }, 'disrupt'],
     ['PUT /nodes/{node}/network/{iface}', { node: 'pve', iface: 'vmbr0', type: 'bridge' }, 'disrupt'],
     ['DELETE /nodes/{node}/network', { node: 'pve' }, 'destroy'],
     ['PUT /cluster/notifications/endpoints/sendmail/{name}', { name: 'mail-to-root', mailto: 'me@example.com' }, 'disrupt'],
@@ -216,6 +218,13 @@ describe('api_change', () => {
     expect(await planOf(world, 'api_change', { method, params: pairs(params) })).toMatchObject({ effect });
     await world.asks('api_change', { method, params: pairs(params) });
     expect(sent()).toEqual([]);
+  });
+
+  it.each([
+    ['POST /cluster/firewall/ipset', { name: 'blacklist', rename: 'blacklist', comment: 'x' }],
+    ['POST /cluster/firewall/groups', { group: 'ssh-only', rename: 'ssh-only', comment: 'x' }],
+  ])('changes a comment without an approval, which Proxmox reads as a rename to the same name: %s', async (method, params) => {
+    expect(await planOf(world, 'api_change', { method, params: pairs(params) })).toMatchObject({ effect: 'change' });
   });
 
   it('names every problem of the parameters and sends nothing to the cluster', async () => {
