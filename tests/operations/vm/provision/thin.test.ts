@@ -25,3 +25,9 @@ it.each<[string, object]>([
     expect.stringMatching(/^storage local-lvm is thin: visible disks and this one may grow to \d+(\.\d)? GiB, it has 400 GiB$/),
   ]);
 });
+
+it('a list of disks that cannot be read is said, and stops no plan', async () => {
+  world.cluster.simulator.faults.add({ match: { path: '/storage/local-lvm/content$' }, action: 'status', status: 500 });
+  const { warnings } = await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi0', size_gb: 12 }] });
+  expect(warnings).toContain('storage local-lvm is thin, and how far its disks may grow cannot be read');
+});

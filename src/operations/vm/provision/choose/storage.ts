@@ -70,9 +70,11 @@ export async function thinWarnings(
 ): Promise<string[]> {
   const thin = storages.filter((one) => isThin(one.type) && one.totalGib > 0 && (space[placeOn(node, one)] ?? 0) > 0);
   // Not by content: Proxmox counts the disks of containers as another kind.
-  const lists = await Promise.all(thin.map(({ storage }) => listVolumes(api, node, storage)));
+  const lists = await Promise.all(thin.map(({ storage }) => listVolumes(api, node, storage).catch(() => undefined)));
   return thin.flatMap((one, index) => {
-    const given = (lists[index] ?? []).reduce((sum, { sizeGib }) => sum + sizeGib, space[placeOn(node, one)] ?? 0);
+    const volumes = lists[index];
+    if (!volumes) return `storage ${one.storage} is thin, and how far its disks may grow cannot be read`;
+    const given = volumes.reduce((sum, { sizeGib }) => sum + sizeGib, space[placeOn(node, one)] ?? 0);
     if (given <= one.totalGib) return [];
     return `storage ${one.storage} is thin: visible disks and this one may grow to ${gib(given)} GiB, it has ${gib(one.totalGib)} GiB`;
   });
