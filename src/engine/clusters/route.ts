@@ -22,12 +22,12 @@ const HUNG_MS = 60_000;
 export function createRouter(clusters: Clusters, server: ServerPorts): (request: Request) => Promise<Result> {
   const { names, all } = clusters;
   const { clock } = server;
-  /** Until when (epoch ms) a cluster counts as hung. */
+  /** Until when a cluster counts as hung, in milliseconds of `clock.elapsed`. */
   const hung = new Map<string, number>();
 
   async function ask(served: Served, request: Request): Promise<Answered> {
     const { name: cluster } = served;
-    const began = clock.now();
+    const began = clock.elapsed();
     const isHung = (hung.get(cluster) ?? 0) > began;
     const limitMs = isHung ? HUNG_ANSWERS_WITHIN_MS : ANSWERS_WITHIN_MS;
     let isLate = false;
@@ -48,8 +48,8 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     const answer = await Promise.race([asked, late]).finally(() => stop.abort());
     if ('output' in answer) hung.delete(cluster);
     // The connection may give up first. A short wait does not count, so that a slow cluster gets a full one again after a minute.
-    else if (!isHung && (isLate || (answer.error.code === 'unreachable' && clock.now() - began >= HUNG_ANSWERS_WITHIN_MS)))
-      hung.set(cluster, clock.now() + HUNG_MS);
+    else if (!isHung && (isLate || (answer.error.code === 'unreachable' && clock.elapsed() - began >= HUNG_ANSWERS_WITHIN_MS)))
+      hung.set(cluster, clock.elapsed() + HUNG_MS);
     return answer;
   }
 

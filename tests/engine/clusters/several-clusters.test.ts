@@ -24,7 +24,12 @@ const refused = (call: Promise<unknown>) =>
 const LIMITS = [35_000, 2_000];
 
 /** Real time that a test turns. The limits of a read of all clusters pass once the first cluster has answered; `limits` are those that were set (ms). */
-function patientClock({ waitsFor = LIMITS } = {}): { clock: Clock; limits: number[]; pass: (ms: number) => void } {
+function patientClock({ waitsFor = LIMITS } = {}): {
+  clock: Clock;
+  limits: number[];
+  pass: (ms: number) => void;
+  setClock: (ms: number) => void;
+} {
   const limits: number[] = [];
   let ahead = 0;
   const waiting = new Set<() => void>();
@@ -43,7 +48,12 @@ function patientClock({ waitsFor = LIMITS } = {}): { clock: Clock; limits: numbe
   const pass = (ms: number) => {
     ahead += ms;
   };
-  return { clock: { now: () => Date.now() + ahead, elapsed: () => performance.now() + ahead, sleep }, limits, pass };
+  let set = 0;
+  /** Sets the clock of the machine, which is not a passing of time. */
+  const setClock = (ms: number) => {
+    set += ms;
+  };
+  return { clock: { now: () => Date.now() + ahead + set, elapsed: () => performance.now() + ahead, sleep }, limits, pass, setClock };
 }
 /** Time-outs of requests pass in a moment, the limits of a read of all clusters never, however slow the machine is. */
 function endlessClock(): Clock {
@@ -365,7 +375,7 @@ describe('a cluster that does not answer', () => {
 
   it('and hangs delays a read by the time-out of one request, the next one less, and no change on the other', async () => {
     two.work.simulator.faults.add({ action: 'hold-before' });
-    const { clock, limits, pass } = patientClock();
+    const { clock, limits, pass, setClock } = patientClock();
     const engine = two.another({ clock });
     const read = async () => {
       const result = await engine.perform('list_vms', {}, agent);
@@ -375,6 +385,7 @@ describe('a cluster that does not answer', () => {
     };
     expect(await read()).toContain('work (No answer within 35 s.)');
     expect(limits.splice(0)).toEqual([35_000, 35_000]);
+    setClock(-86_400_000);
     expect(await engine.perform('start_vm', { cluster: 'home', vmid: 104 }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
     expect(await read()).toContain('work (No answer within 2 s.)');
     expect(limits.splice(0)).toEqual([35_000, 2_000]);
