@@ -32,7 +32,7 @@ async function rememberOne({ demand, continues }: Plan, run: RunRecord, ports: P
 }
 
 /** Requests after which a container, whose VMID is in the path, may have other NICs or another root volume and still be the same one. */
-const KEEPS_CONTAINER = /\/lxc\/(\d+)\/(?:config|move_volume|migrate|status\/\w+|snapshot\/[^/]+\/rollback)$/;
+const KEEPS_CONTAINER = /\/lxc\/(\d+)\/(?:config|move_volume|migrate|template|status\/\w+|snapshot\/[^/]+\/rollback)$/;
 
 /** A container is known by its NICs and its root volume. One that was created here stays so when a run changes these, also one that fails later. */
 async function rememberChanged(run: RunRecord, ports: Ports): Promise<void> {

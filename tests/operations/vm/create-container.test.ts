@@ -175,3 +175,9 @@ it('stays one that was created here when a change of its NICs is done and a late
   expect(await world.refused(world.call('update_vm', change))).toMatchObject({ code: 'task_failed' });
   expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
 });
+
+it('stays one that was created here as a template, of which Proxmox renames the root volume', async () => {
+  const { vmid } = await world.done('create_container', { name: 'ct1', disk_gb: 2, storage: 'local-lvm', password: 'a-password' });
+  await world.done('approve', { approval_id: await world.asks('convert_to_template', { vmid }) });
+  expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
+});
