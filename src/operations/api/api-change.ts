@@ -124,7 +124,7 @@ function graverBecause({ name, api: { path }, at, params }: ApiRequest): string 
     return 'HA stops the guest and cuts its power when it does not shut down';
   const named = params.name ?? params.group ?? at.name;
   // With its own name Proxmox changes the comment alone.
-  if (params.rename !== undefined && params.rename !== named) return 'rename takes a group, set or alias from the rules that name it';
+  if (params.rename !== undefined && params.rename !== named) return 'rules that name the group, set or alias may lose it by a rename';
   // Proxmox compares names of aliases in lower case.
   if (path.startsWith('/cluster/firewall/aliases') && String(named).toLowerCase() === 'local_network')
     return 'local_network decides which addresses reach the nodes and this API';
