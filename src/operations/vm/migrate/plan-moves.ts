@@ -4,6 +4,7 @@ import { counted } from '../../../core/text/text.ts';
 import type { OperationContext } from '../../define.ts';
 import { alreadySo } from '../lib/outcome.ts';
 import { label } from '../lib/target.ts';
+import { thinWarnings } from '../provision/choose/storage.ts';
 import { alongOf, type Chosen, choose, type Refused, type Unit, unitsOf, vmidOf } from './choose.ts';
 import { planMove } from './move.ts';
 import type { Mover } from './mover.ts';
@@ -38,7 +39,8 @@ export async function planMoves(ctx: OperationContext, vmids: readonly number[],
       accept(unit, chosen, { ...wanted, preferred: found.preferred }, moves);
     }
   }
-  moves.capacity = capacityOf(goals, taken);
+  const capacity = capacityOf(goals, taken);
+  moves.capacity = { ...capacity, warnings: [...capacity.warnings, ...(await thinOf(ctx, goals, taken))] };
   return moves;
 }
 
@@ -120,6 +122,13 @@ function accept([leader, ...others]: Unit, { to: place }: Chosen, { target_node,
 function choiceOf({ node }: Place): string {
   const why = node.freeMib === undefined ? 'its memory is not visible to this token' : 'the least of its memory is assigned to guests';
   return `${node.node} (${why})`;
+}
+
+/** Nodes share some pools, and each names them. */
+async function thinOf(ctx: OperationContext, places: readonly Place[], taken: Taken): Promise<string[]> {
+  const used = places.filter(({ node }) => taken.has(node.node));
+  const found = await Promise.all(used.map(({ node, storages }) => thinWarnings(ctx, node.node, storages, Object.fromEntries(taken))));
+  return [...new Set(found.flat())];
 }
 
 /** Percentage of memory in use above which a warning names the node. */

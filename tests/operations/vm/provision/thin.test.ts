@@ -7,8 +7,13 @@ let world: World;
 beforeEach(async () => {
   world = await openWorld();
   // Thin: 400 GiB, of which hardly any is written.
-  const disk = { vmid: '105', filename: 'vm-105-disk-9', size: '399G' };
-  await asRoot(world.cluster, 'POST', '/nodes/pve/storage/local-lvm/content', disk);
+  for (const [node, vmid] of [
+    ['pve', '105'],
+    ['pve2', '101'],
+  ] as const) {
+    const disk = { vmid, filename: `vm-${vmid}-disk-9`, size: '399G' };
+    await asRoot(world.cluster, 'POST', `/nodes/${node}/storage/local-lvm/content`, disk);
+  }
 });
 afterEach(() => world.close());
 
@@ -18,6 +23,7 @@ it.each<[string, object]>([
   ['clone_template', { source_vmid: 9000, name: 'a', storage: 'local-lvm' }],
   ['clone_template', { source_vmid: 9000, name: 'a', disk_gb: 40 }],
   ['restore_backup', { source_vmid: 100 }],
+  ['migrate_vm', { vmid: 100, target_node: 'pve2' }],
   ['update_vm', { vmid: 105, disks: [{ size_gb: 4, storage: 'local-lvm' }] }],
 ])('whatever takes space warns where the disks may grow beyond a thin pool: %s %j', async (operation, args) => {
   const { warnings = [] } = await planOf(world, operation, args);
