@@ -27,10 +27,14 @@ const FINAL: readonly ApprovalStatus[] = ['denied', 'expired', 'stale'];
 /** Approvals: a small state machine whose moves are single conditional UPDATEs. */
 export function approvalsIn(db: Kysely<Database>) {
   return {
-    /** Notes that a form was answered. @returns false when an answer to it was noted before, by any process */
+    /**
+     * Notes that a form was answered. A repeated call is known by its time, because the first one may have been committed.
+     * @returns false when an answer to it was noted at another time, by any process
+     */
     async isFirstAnswer(formId: string, now: string): Promise<boolean> {
       const { numAffectedRows } = await sql`
-        insert into marks (name, at) values (${`form ${formId}`}, ${now}) on conflict (name) do nothing`.execute(db);
+        insert into marks (name, at) values (${`form ${formId}`}, ${now})
+        on conflict (name) do update set at = excluded.at where marks.at = excluded.at`.execute(db);
       return Number(numAffectedRows ?? 0n) > 0;
     },
 
