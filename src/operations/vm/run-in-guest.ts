@@ -111,11 +111,14 @@ function taskOf({ runs = [] }: Pick<OperationContext, 'runs'>, { argv, file, con
     checkAllowed(rules, (rule) => allowsProgram(rule.argv ?? [], argv), `${command} in ${of}`);
     // A line break would look like a blank: what follows a "#" would read as a comment.
     const shown = argv.map((item) => (/[\r\n]/.test(item) ? JSON.stringify(item) : item));
-    const problem = shown.map(unreadable).find((one) => one !== undefined);
-    if (problem !== undefined)
-      fail('invalid_arguments', `An argument in argv ${problem}.`, {
-        hint: 'Use shorter ones, or let the operator place a script in the VM.',
-      });
+    for (const [index, item] of shown.entries()) {
+      const problem = unreadable(item);
+      const written = item === argv[index] ? '' : ', with \\n for each line break';
+      if (problem !== undefined)
+        fail('invalid_arguments', `argv[${index}] ${problem}${written}.`, {
+          hint: 'Shorten it, or let the operator place a script in the VM.',
+        });
+    }
     return {
       does: `Run ${command}`,
       request: { path: 'exec', params: { command: argv } },

@@ -100,6 +100,11 @@ it.each([
 
 it.each([
   ['longer than an approver reads', `nginx; ${'#'.repeat(510)}`, 'more than 512 characters in a line'],
+  [
+    'with lines that are too long together',
+    'x\n'.repeat(300),
+    'argv[2] has more than 100 lines or more than 512 characters in a line, with \\n for',
+  ],
   ['with a character without width', 'ng\u200binx', 'characters that an approver would not see'],
   ['with a selector of variants', 'nginx\u{e0100}', 'characters that an approver would not see'],
 ])('refuses an argument %s', async (_what, unit, message) => {

@@ -24,8 +24,8 @@ const CHANGE = `
 `;
 
 /**
- * Methods that interrupt a running service or a replication, change which traffic passes or whom an alert reaches. A node applies a staged change of its networks at
- * its next reboot.
+ * Methods that interrupt a running service or a replication, change which traffic passes or whom an alert reaches. A node applies a staged change
+ * of its networks at its next reboot.
  */
 const DISRUPT = `
   PUT /cluster/sdn, POST /cluster/firewall/groups/{group}, PUT DELETE /cluster/firewall/groups/{group}/{pos}
