@@ -4,7 +4,7 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guest/guests.ts';
-import { lifeOf } from '../limits/birth.ts';
+import { birthsIn, lifeOf } from '../limits/birth.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { patiently } from './steps/patience.ts';
 
@@ -41,7 +41,8 @@ async function rememberChanged(run: RunRecord, ports: Ports): Promise<void> {
   const done = requestsOf(run.plan).filter(({ id }) => run.steps.some((record) => record.id === id && record.state === 'done'));
   const changed = done.map(({ path }) => Number(KEEPS_CONTAINER.exec(path)?.[1]));
   for (const { type, vmid, node, key } of targetsOf(run.plan)) {
-    if (!changed.includes(vmid) || !(await guests.made(cluster, vmid, key))) continue;
+    if (type !== 'lxc' || !(changed.includes(vmid) || (await isRestored(run, vmid, ports)))) continue;
+    if (!(await guests.made(cluster, vmid, key))) continue;
     const now = await readMade({ type, vmid, node }, api).catch((err) => {
       ports.log.warn(
         { err, run: run.id, vmid },
@@ -50,6 +51,14 @@ async function rememberChanged(run: RunRecord, ports: Ports): Promise<void> {
     });
     if (now?.at.type === type && now.identity.key !== key) await guests.rekey(cluster, { vmid, key, next: now.identity.key });
   }
+}
+
+/** Whether a run restored a guest over itself: from a backup that was made since its birth. */
+async function isRestored(run: RunRecord, vmid: number, ports: Ports): Promise<boolean> {
+  const { savedAt } = lifeOf(run, vmid);
+  if (typeof savedAt !== 'string') return false;
+  const born = (await birthsIn(ports)([vmid])).get(vmid);
+  return born !== undefined && Date.parse(savedAt) / 1000 >= born.at;
 }
 
 /** Whether a step for this part is done. */

@@ -181,3 +181,11 @@ it('stays one that was created here as a template, of which Proxmox renames the 
   await world.done('approve', { approval_id: await world.asks('convert_to_template', { vmid }) });
   expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
 });
+
+it('stays one that was created here when its own backup is restored over it, which renames the root volume', async () => {
+  const { vmid } = await world.done('create_container', { name: 'ct1', disk_gb: 2, storage: 'local-lvm', password: 'a-password' });
+  await world.done('backup_vm', { vmid, storage: 'nas' });
+  const approval_id = await world.asks('restore_backup', { source_vmid: vmid, overwrite: true });
+  await world.done('approve', { approval_id });
+  expect(await planOf(world, 'update_vm', { vmid, add_tags: ['ci'] })).toMatchObject({ effect: 'change' });
+});
