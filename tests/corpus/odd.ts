@@ -57,7 +57,8 @@ export const ODD: Case[] = [
       what: `a container locked: ${lock}`,
       spec: { vmid: 1320 + i, type: 'lxc', config: { ...ct(1320 + i, `lock-${lock}`), lock } },
       ...{ disks: [root(1320 + i)], sum: 4 },
-      but: { start: 'locked', stop: 'existing', set: 'locked', delete: 'locked', clone: 'not_possible' },
+      // Proxmox starts a container that is mounted in the shell of its node.
+      but: { ...(lock === 'mounted' ? {} : { start: 'locked' }), stop: 'existing', set: 'locked', delete: 'locked', clone: 'not_possible' },
       shows: { lock },
     }),
   ),

@@ -44,6 +44,7 @@ test('a link to a missing file, or to a missing heading, fails the build and is 
     'src',
     'README.md',
     'CHANGELOG.md',
+    'CODE_OF_CONDUCT.md',
     'CONTRIBUTING.md',
     'SECURITY.md',
     'SUPPORT.md',
