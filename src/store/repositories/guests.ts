@@ -3,7 +3,7 @@ import type { RunRecord } from '../../core/plan/run.ts';
 import { exclusive } from '../dialect.ts';
 import { exactly } from '../row.ts';
 import type { Database } from '../schema.ts';
-import { readRun } from './runs.ts';
+import { readRun } from './run-reads.ts';
 
 /** Since when a guest has its VMID. */
 export interface Life {

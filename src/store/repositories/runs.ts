@@ -1,11 +1,11 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
-import { defined } from '../../core/defined.ts';
 import type { ApprovalMethod, ApprovalStatus } from '../../core/plan/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../../core/plan/run.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { exclusive } from '../dialect.ts';
-import { exactly, recordOf, rowOf } from '../row.ts';
+import { exactly, rowOf } from '../row.ts';
 import type { Database, RunRow, Worker } from '../schema.ts';
+import { readRun, readsOfRuns, since } from './run-reads.ts';
 import { eraseSecrets } from './secrets.ts';
 
 export interface Decision {
@@ -34,9 +34,9 @@ interface Ending {
 
 /** The journal of applying plans. Every write names the worker: a worker that lost the run can no longer write. */
 export function runsIn(db: Kysely<Database>) {
-  // Every look at a guest reads them, and composing the SQL takes as long as finding none.
-  const unknownOf = db.selectFrom('runs').selectAll().where('status', '=', 'unknown').where('cluster', '=', '').compile();
   return {
+    ...readsOfRuns(db),
+
     /**
      * Begins a run; with a decision, in the same transaction in which the approval moves from pending to executing.
      * @returns false when the approval was decided, used or expired meanwhile: then nothing was stored
@@ -68,38 +68,6 @@ export function runsIn(db: Kysely<Database>) {
           .execute();
         return true;
       });
-    },
-
-    async get(id: string): Promise<RunRecord | undefined> {
-      const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
-      return row && readRun(row);
-    },
-
-    async all(ids: readonly string[]): Promise<RunRecord[]> {
-      return ids.length === 0 ? [] : (await db.selectFrom('runs').selectAll().where('id', 'in', ids).execute()).map(readRun);
-    },
-
-    async recent({ limit, ...whose }: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
-      const query = db.selectFrom('runs').selectAll().orderBy('started_at', 'desc').limit(limit);
-      return (await query.where((e) => e.and(defined(whose))).execute()).map(readRun);
-    },
-
-    async byUpid(upid: string, cluster: string): Promise<RunRecord | undefined> {
-      const row = await db
-        .selectFrom('run_upids')
-        .innerJoin('runs', 'runs.id', 'run_upids.run_id')
-        .selectAll('runs')
-        .where('run_upids.cluster', '=', cluster)
-        .where('run_upids.upid', '=', upid)
-        .executeTakeFirst();
-      return row && readRun(row);
-    },
-
-    /** The run of each of these tasks that has one. */
-    async ofTasks(upids: readonly string[], cluster: string): Promise<{ upid: string; id: string; principal: string }[]> {
-      const tasks = db.selectFrom('run_upids').innerJoin('runs', 'runs.id', 'run_upids.run_id').where('run_upids.cluster', '=', cluster);
-      const owned = tasks.where('run_upids.upid', 'in', upids).select(['run_upids.upid', 'runs.id', 'runs.principal']);
-      return upids.length === 0 ? [] : owned.execute();
     },
 
     /** Writes the steps so far. @returns false when another process has adopted the run: the caller must stop at once. */
@@ -164,13 +132,6 @@ export function runsIn(db: Kysely<Database>) {
       });
     },
 
-    /** Runs whose outcome is unknown, the oldest first. */
-    async unknown(cluster: string): Promise<RunRecord[]> {
-      const { rows } = await db.executeQuery<Selectable<RunRow>>({ ...unknownOf, parameters: ['unknown', cluster] });
-      // Sorted here: for the order SQLite would walk through all runs of the cluster, at every look at a guest.
-      return rows.map(readRun).sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-    },
-
     /** Renews the leases of these runs with their reservations, and of reservations that have no run yet. */
     async renew(worker: Worker, { runs, reservations }: { runs: string[]; reservations: string[] }, leaseUntil: string): Promise<void> {
       if (runs.length > 0)
@@ -196,44 +157,11 @@ export function runsIn(db: Kysely<Database>) {
         .execute();
     },
 
-    /** The runs that this principal began on this cluster after `begin`, for limits per hour. */
-    since: (whose: { cluster: string; principal: string }, begin: string) => since(db, whose, begin),
-
-    /** How many runs have no outcome on each cluster, of those that are served and of those that were. */
-    async openByCluster(): Promise<{ cluster: string; open: number }[]> {
-      const rows = await db
-        .selectFrom('runs')
-        .select((e) => ['cluster', e.fn.countAll<number>().as('open')])
-        .where('status', 'in', ['executing', 'unknown'])
-        .groupBy('cluster')
-        .orderBy('cluster')
-        .execute();
-      return rows.map(({ cluster, open }) => ({ cluster, open: Number(open) }));
-    },
-
-    async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
-      const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
-      return rows.map((row) => ({ run: readRun(row), worker: row.worker, leaseUntil: row.lease_until }));
-    },
-
     /** Takes a run over from a worker that has ended. Of several adopters, one succeeds. */
     async adopt(id: string, from: Worker, to: Worker, leaseUntil: string): Promise<boolean> {
       if (await write(db, { id, worker: from, status: 'executing' }, { worker: to, lease_until: leaseUntil })) return true;
       const row = await db.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
       return row?.worker === to && row.status === 'executing' && to !== from;
-    },
-
-    /** VMIDs of guests that were deleted here since then. */
-    async deletedVmids(cluster: string, since: string): Promise<number[]> {
-      const rows = await db
-        .selectFrom('runs')
-        .select('plan')
-        .where('cluster', '=', cluster)
-        .where('operation', '=', 'delete_vm')
-        .where('status', '=', 'succeeded')
-        .where('started_at', '>', since)
-        .execute();
-      return rows.flatMap((row) => (JSON.parse(row.plan) as RunRecord['plan']).target?.vmid ?? []);
     },
   };
 }
@@ -283,18 +211,4 @@ async function endApproval(
   set: { status: ApprovalStatus; note?: string | null },
 ): Promise<void> {
   await tx.updateTable('approvals').set(set).where('run_id', '=', runId).where('status', '=', from).execute();
-}
-
-async function since(
-  db: Kysely<Database>,
-  { cluster, principal }: { cluster: string; principal: string },
-  begin: string,
-): Promise<RunRecord[]> {
-  const query = db.selectFrom('runs').selectAll().where('cluster', '=', cluster).where('principal', '=', principal);
-  return (await query.where('started_at', '>', begin).execute()).map(readRun);
-}
-
-/** The record of a run, without what only its worker needs. */
-export function readRun({ worker: _worker, lease_until: _until, ...row }: Selectable<RunRow>): RunRecord {
-  return recordOf<RunRecord>(row, { json: ['args', 'plan', 'steps', 'error'] });
 }
