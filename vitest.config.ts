@@ -12,7 +12,7 @@ export default defineConfig({
     // One process runs many files, so that it loads the source once. They leave no module, global or timer changed.
     isolate: false,
     // More than the two cores of a small machine: a test that waits for a task, a process or a timer leaves its core to another.
-    maxWorkers: 8,
+    maxWorkers: 5,
     sequence: { sequencer: ProgramsFirst },
     env: { TMPDIR: scratchFolder() },
     // Some tests start several processes, one after another, also on a machine that is busy.
