@@ -40,14 +40,7 @@ describe('a guest with the VMID of a former one', () => {
   });
 
   it('brings none of them either once it was restored from a backup of its own', async () => {
-    await world.approved('stop_vm', { vmid: 103, force: true });
-    await world.approved('delete_vm', { vmid: 103 });
-    await asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
-    await world.call('backup_vm', { vmid: 103, storage: 'nas' }, { wait: 'end' }, limited);
-    const { backups } = await world.done('list_backups', { vmid: 103 }, {}, limited);
-    const [{ volume = '' } = {}] = backups as { volume?: string }[];
-    await world.approved('delete_vm', { vmid: 103 });
-    await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+    const volume = await restoredTaker();
     expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
   });
 
@@ -122,14 +115,7 @@ describe('a guest that was restored from its own backup', () => {
   });
 
   it('shows none of a former guest then either', async () => {
-    await world.approved('stop_vm', { vmid: 103, force: true });
-    await world.approved('delete_vm', { vmid: 103 });
-    await asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
-    await world.call('backup_vm', { vmid: 103, storage: 'nas' }, { wait: 'end' }, limited);
-    const { backups } = await world.done('list_backups', { vmid: 103 }, {}, limited);
-    const [{ volume = '' } = {}] = backups as { volume?: string }[];
-    await world.approved('delete_vm', { vmid: 103 });
-    await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+    const volume = await restoredTaker();
     await forgetRuns();
     expect(await asLimited('list_backups', {})).toMatchObject({ output: { backups: [{ vmid: 103, volume }], total: 1 } });
   });
@@ -142,4 +128,17 @@ async function forgetRuns(): Promise<void> {
   expect((await store.retention.prune(later)).runs).toBeGreaterThan(0);
   for (const { vmid } of await store.reservations.all('simulator')) await store.reservations.releaseGuest('simulator', vmid);
   await store.close();
+}
+
+/** Another guest takes VMID 103, is backed up, deleted and restored. @returns the volume of its backup */
+async function restoredTaker(): Promise<string> {
+  await world.approved('stop_vm', { vmid: 103, force: true });
+  await world.approved('delete_vm', { vmid: 103 });
+  await asLimited('create_vm', { name: 'taker', vmid: 103, disk_gb: 1 });
+  await world.call('backup_vm', { vmid: 103, storage: 'nas' }, { wait: 'end' }, limited);
+  const { backups } = await world.done('list_backups', { vmid: 103 }, {}, limited);
+  const [{ volume = '' } = {}] = backups as { volume?: string }[];
+  await world.approved('delete_vm', { vmid: 103 });
+  await world.done('restore_backup', { volume, vmid: 103, pool: 'agents' });
+  return volume;
 }

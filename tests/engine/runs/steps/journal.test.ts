@@ -28,39 +28,35 @@ it('the row of a run never loses an intent when steps of several guests are writ
   expect(row).toEqual(['one', 'two']);
 });
 
-it('an intent that could not be written is gone, and those of the other guests stay', async () => {
-  let isAway = false;
+/** A journal with one intent, and its store, which can go away. */
+async function journalOfOne() {
   const store = {
+    isAway: false,
     runs: {
       async journal() {
-        if (isAway) throw new Error('away');
+        if (store.isAway) throw new Error('away');
         return true;
       },
     },
   };
   const journal = new Journal(runOf(), store as unknown as Store, parts(store));
   await journal.write(record('one', 0));
-  isAway = true;
+  return { journal, store };
+}
+
+it('an intent that could not be written is gone, and those of the other guests stay', async () => {
+  const { journal, store } = await journalOfOne();
+  store.isAway = true;
   await expect(journal.write(record('two', 1))).rejects.toThrow('the journal cannot be written');
   expect(journal.steps.map(({ id }) => id)).toEqual(['one']);
-  isAway = false;
+  store.isAway = false;
   await journal.write(record('three', 2));
   expect(journal.steps.map(({ id }) => id)).toEqual(['one', 'three']);
 });
 
 it('a step whose later intent could not be written is as it was before', async () => {
-  let isAway = false;
-  const store = {
-    runs: {
-      async journal() {
-        if (isAway) throw new Error('away');
-        return true;
-      },
-    },
-  };
-  const journal = new Journal(runOf(), store as unknown as Store, parts(store));
-  await journal.write(record('one', 0));
-  isAway = true;
+  const { journal, store } = await journalOfOne();
+  store.isAway = true;
   await expect(journal.write(record('one', 9))).rejects.toThrow('the journal cannot be written');
   expect(journal.steps).toEqual([record('one', 0)]);
 });
